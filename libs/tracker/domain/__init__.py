@@ -1,0 +1,1 @@
+"""Nouns of the field: frozen, slotted, keyword-only dataclasses without I/O."""

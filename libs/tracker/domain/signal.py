@@ -1,0 +1,84 @@
+"""What a strategy proposes at a bar close, and what became of the look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Strategy(StrEnum):
+    """The strategies of the fleet."""
+
+    DCA = "dca"
+    SWING = "swing"
+    CHANNEL = "channel"
+
+
+class Side(StrEnum):
+    """Direction of a trade."""
+
+    LONG = "long"
+    SHORT = "short"
+
+
+class Decision(StrEnum):
+    """Outcome of one look at one symbol."""
+
+    SIGNAL = "SIGNAL"
+    SKIP = "SKIP"
+
+
+class Regime(StrEnum):
+    """State of the market as the scan saw it."""
+
+    UNKNOWN = "unknown"
+    TREND_UP = "trend_up"
+    TREND_DOWN = "trend_down"
+    RANGE = "range"
+
+
+class SkipReason(StrEnum):
+    """Why a look at a symbol led to no signal."""
+
+    WARMING_UP = "warming_up"
+    NO_BAR = "no_bar"
+    NO_SETUP = "no_setup"
+    TREND_AGAINST = "trend_against"
+    VOLUME_TOO_LOW = "volume_too_low"
+    VOLATILITY_OUT_OF_RANGE = "volatility_out_of_range"
+    TOO_FEW_CONFIRMATIONS = "too_few_confirmations"
+    STRENGTH_TOO_LOW = "strength_too_low"
+    CONFIDENCE_TOO_LOW = "confidence_too_low"
+    VOLUME_TOO_HIGH = "volume_too_high"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """A trade that a strategy proposes at a bar close.
+
+    Prices are in quote currency. `entry` is the close the decision saw; `ladder` holds the prices of
+    further buys below it, first to last; `size_weights` has one share per entry (first the entry,
+    then the rungs) and sums to 1. `target_fraction` is set where the target follows the average price
+    (target = average * (1 + target_fraction)). `trail_distance` is in price, 0 for none.
+    `confidence` is the model's probability, None where no model decided.
+    """
+
+    strategy: Strategy
+    symbol_id: int
+    decided_at: datetime
+    side: Side
+    entry: float
+    stop: float
+    target: float
+    expires_at: datetime
+    strength: float
+    confirmations: int
+    ladder: tuple[float, ...] = ()
+    size_weights: tuple[float, ...] = (1.0,)
+    target_fraction: float | None = None
+    trail_distance: float = 0.0
+    confidence: float | None = None
+    regime: Regime = Regime.UNKNOWN
+    config_hash: str = ""
+    signal_id: int = 0

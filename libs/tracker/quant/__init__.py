@@ -1,0 +1,1 @@
+"""Pure functions on NumPy arrays: no I/O, no clock, no logging."""

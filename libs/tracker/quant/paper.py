@@ -1,0 +1,40 @@
+"""The shape of paper_trading.toml, and all rules of trading together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from annotated_types import Gt, MinLen
+
+from tracker.quant.execution import ExecutionParams
+from tracker.quant.risk import RiskConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountParams:
+    """The account a ledger begins with; the `[account]` table of paper_trading.toml."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    name: Annotated[str, MinLen(1)]
+    currency: Annotated[str, MinLen(1)]
+    start_cash: Annotated[float, Gt(0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperConfig:
+    """The whole of paper_trading.toml."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    account: AccountParams
+    execution: ExecutionParams
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingRules:
+    """Everything a ledger depends on besides bars and signals."""
+
+    paper: PaperConfig
+    risk: RiskConfig

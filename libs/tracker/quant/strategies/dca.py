@@ -1,0 +1,158 @@
+"""Buy a deep, oversold drop in steps, and sell the whole at a small gain on the average price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from tracker.domain.signal import SkipReason, Strategy
+from tracker.quant.bars import Bools, Floats, Ints
+from tracker.quant.frame import FeatureFrame
+from tracker.quant.regime import REGIME_FEATURES
+from tracker.quant.strategies.base import Proposals
+from tracker.quant.strategies.verdict import (
+    Gate,
+    Plan,
+    SharedParams,
+    conclude,
+    count_met,
+    mean_of,
+    ramp,
+    volatility_gate,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DcaParams(SharedParams):
+    """Parameters of the DCA rule; units and reasons stand in configs/strategies/dca.toml."""
+
+    min_drop_pct: Annotated[float, Gt(0), Le(90)]
+    drop_atr: Annotated[float, Gt(0)]
+    full_drop_ratio: Annotated[float, Gt(1)]
+    max_rsi: Annotated[float, Gt(0), Le(50)]
+    full_rsi: Annotated[float, Ge(0), Le(50)]
+    min_volume_trend: Annotated[float, Ge(0)]
+    full_volume_trend: Annotated[float, Gt(0)]
+    knife_adx: Annotated[float, Gt(0), Le(100)]
+    confirm_percent_b: float
+    confirm_mfi: Annotated[float, Ge(0), Le(100)]
+    confirm_volume_ratio: Annotated[float, Ge(0)]
+    confirm_lower_wick: Annotated[float, Ge(0), Le(1)]
+    confirm_h1_rsi: Annotated[float, Ge(0), Le(100)]
+    rungs: Annotated[int, Ge(1), Le(8)]
+    spacing_atr: Annotated[float, Gt(0)]
+    spacing_growth: Annotated[float, Ge(1)]
+    size_growth: Annotated[float, Ge(1)]
+    stop_atr: Annotated[float, Gt(0)]
+    target_atr: Annotated[float, Gt(0)]
+    min_target_pct: Annotated[float, Gt(0)]
+
+    def __post_init__(self) -> None:
+        """Refuse scores whose best lies on the wrong side of their worst."""
+        SharedParams.__post_init__(self)
+        if self.full_rsi >= 50 or self.full_rsi > self.max_rsi:
+            raise ValueError(
+                f"full_rsi {self.full_rsi} must be below 50 and not above max_rsi {self.max_rsi}"
+            )
+        if self.full_volume_trend <= self.min_volume_trend:
+            raise ValueError(
+                f"full_volume_trend {self.full_volume_trend} must be above {self.min_volume_trend}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class DcaRule:
+    """The DCA rule, long only.
+
+    Setup: the fall from the 96-bar high exceeds both a fixed and a volatility-scaled threshold, and RSI is
+    low. Held back where volume has collapsed or the hourly downtrend is still accelerating. Strength is the
+    mean of three scores: depth of the drop (0 without one, 1 at `full_drop_ratio` thresholds), RSI (0 at 50,
+    1 at `full_rsi`), and volume trend (0 at the minimum, 1 at `full_volume_trend`). Confirmations, up to 5:
+    stretched below the Bollinger band, money flow out, high volume, a rejection wick, hourly RSI low.
+    """
+
+    name: ClassVar[Strategy] = Strategy.DCA
+    params: ClassVar[type[DcaParams]] = DcaParams
+    required_features: ClassVar[tuple[str, ...]] = (
+        "drawdown_96",
+        "natr_14",
+        "rsi_14",
+        "volume_trend_20_96",
+        "volume_ratio_20",
+        "bb_20_percent_b",
+        "mfi_14",
+        "lower_wick_share",
+        "h1_rsi_14",
+        "h1_plus_di_14",
+        "h1_minus_di_14",
+        *REGIME_FEATURES,
+    )
+
+    def evaluate(self, frame: FeatureFrame, params: DcaParams) -> Proposals:
+        """Return one proposal a row, with `rungs` further buys; raises InputError on a missing column."""
+        threshold = np.maximum(params.min_drop_pct, params.drop_atr * frame["natr_14"])
+        depth = -frame["drawdown_96"] / threshold
+        strength = mean_of(
+            (
+                ramp(depth, 0.0, params.full_drop_ratio),
+                ramp(frame["rsi_14"], 50.0, params.full_rsi),
+                ramp(frame["volume_trend_20_96"], params.min_volume_trend, params.full_volume_trend),
+            )
+        )
+        return conclude(
+            frame,
+            known=frame.known(self.required_features),
+            gates=_gates(frame, params, depth),
+            strength=strength,
+            confirmations=_confirmations(frame, params),
+            plan=_plan(frame, params),
+            params=params,
+        )
+
+
+def _gates(frame: FeatureFrame, params: DcaParams, depth: Floats) -> list[Gate]:
+    setup: Bools = (depth >= 1.0) & (frame["rsi_14"] <= params.max_rsi)
+    falling_knife = (frame["h1_adx_14"] >= params.knife_adx) & (
+        frame["h1_minus_di_14"] > frame["h1_plus_di_14"]
+    )
+    return [
+        (setup, SkipReason.NO_SETUP),
+        volatility_gate(frame["natr_14"], params),
+        (frame["volume_trend_20_96"] >= params.min_volume_trend, SkipReason.VOLUME_TOO_LOW),
+        (~falling_knife, SkipReason.TREND_AGAINST),
+    ]
+
+
+def _confirmations(frame: FeatureFrame, params: DcaParams) -> Ints:
+    return count_met(
+        (
+            frame["bb_20_percent_b"] <= params.confirm_percent_b,
+            frame["mfi_14"] <= params.confirm_mfi,
+            frame["volume_ratio_20"] >= params.confirm_volume_ratio,
+            frame["lower_wick_share"] >= params.confirm_lower_wick,
+            frame["h1_rsi_14"] <= params.confirm_h1_rsi,
+        )
+    )
+
+
+def _plan(frame: FeatureFrame, params: DcaParams) -> Plan:
+    close, atr_share = frame.close, frame["natr_14"] / 100.0
+    n = len(frame)
+    ladder = np.empty((n, params.rungs))
+    distance = np.zeros(n)
+    for rung in range(params.rungs):
+        distance = distance + params.spacing_atr * params.spacing_growth**rung * atr_share
+        ladder[:, rung] = close * (1.0 - distance)
+    weights = [params.size_growth**step for step in range(params.rungs + 1)]
+    target_fraction = np.maximum(params.min_target_pct / 100.0, params.target_atr * atr_share)
+    return Plan(
+        stop=ladder[:, -1] * (1.0 - params.stop_atr * atr_share),
+        target=close * (1.0 + target_fraction),
+        ladder=ladder,
+        weights=np.tile(np.array(weights) / sum(weights), (n, 1)),
+        target_fraction=target_fraction,
+        trail_distance=np.zeros(n),
+    )

@@ -1,0 +1,101 @@
+"""The web endpoints of every service: /livez /readyz /health /metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import uvicorn
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from tracker.domain.errors import PortInUseError
+
+HealthReport: TypeAlias = dict[str, Any]
+
+
+class HealthJSON(JSONResponse):
+    """A JSON answer with the media type of the health-check draft."""
+
+    media_type = "application/health+json"
+
+
+def health_app(
+    service: str,
+    ready: Callable[[], Awaitable[str | None]],
+    report: Callable[[], Awaitable[HealthReport]],
+) -> FastAPI:
+    """Build the endpoints.
+
+    `ready` returns None or the reason why the service cannot work; `report` returns the whole
+    picture with a `status` of pass, warn or fail.
+    """
+    app = FastAPI(title=service, openapi_url=None, docs_url=None, redoc_url=None)
+
+    @app.get("/livez")
+    async def livez() -> dict[str, str]:
+        return {"status": "pass", "service": service}
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        reason = await ready()
+        body = {"status": "pass" if reason is None else "fail", "service": service, "reason": reason}
+        return HealthJSON(body, status_code=200 if reason is None else 503)
+
+    @app.get("/health")
+    async def health() -> JSONResponse:
+        body = await report()
+        return HealthJSON(body, status_code=503 if body.get("status") == "fail" else 200)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    _ = (livez, readyz, health, metrics)
+    return app
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves the signals to its service."""
+
+    @asynccontextmanager
+    async def capture_signals(self):  # type: ignore[override]
+        """Take no signals: the service loop drains first, then stops the server."""
+        yield
+
+
+def listening_socket(service: str, host: str, port: int) -> socket.socket:
+    """Bind host and port.
+
+    Raises PortInUseError naming service and port.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise PortInUseError(f"{service}: port {port} on {host} cannot be used: {error.strerror}") from None
+    return bound
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, service: str, host: str, port: int):
+    """Serve `app` while the block runs; yields the port in use."""
+    bound = listening_socket(service, host, port)
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[bound]))
+    try:
+        yield bound.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await asyncio.wait([task], timeout=3)
+        bound.close()

@@ -1,0 +1,310 @@
+"""The loop of every service: run once, wait for a hint or the poll, back off on failure, drain on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import psutil
+from prometheus_client import Counter, Gauge, Histogram
+
+from tracker.domain.clock import Clock, SystemClock
+from tracker.domain.errors import ConfigError, TrackerError
+from tracker.runtime.health import HealthReport, health_app, serving
+from tracker.runtime.logging import Logger, configure_logging
+from tracker.runtime.retry import Backoff
+from tracker.runtime.settings import ServiceSettings, load_settings
+from tracker.store.database import Database
+from tracker.store.heartbeats import Heartbeat, write_heartbeat
+
+S = TypeVar("S", bound=ServiceSettings)
+
+RUNS = Counter("tracker_runs_total", "Runs of the service loop", ["service", "outcome"])
+RUN_SECONDS = Histogram("tracker_run_seconds", "Duration of one run of the service loop", ["service"])
+LAST_SUCCESS = Gauge("tracker_last_success_timestamp_seconds", "When a run last succeeded", ["service"])
+
+
+class Service(Protocol):
+    """One process' work."""
+
+    @property
+    def name(self) -> str:
+        """Name in fleet.toml."""
+        ...
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """NOTIFY channels that hint at new work."""
+        ...
+
+    async def run_once(self) -> bool:
+        """Do one unit of work in one transaction; return whether there may be more at once."""
+        ...
+
+    def detail(self) -> dict[str, Any]:
+        """Return the counts shown in /health and in the heartbeat; `problem`, if set, means fail."""
+        ...
+
+
+@runtime_checkable
+class BackgroundService(Service, Protocol):
+    """A service with an outside world to talk to besides its loop."""
+
+    async def background(self, wake: asyncio.Event) -> None:
+        """Talk to the outside world until cancelled; set `wake` to have the loop run at once."""
+        ...
+
+
+@dataclass(slots=True)
+class Pulse:
+    """What a running service knows about its own state."""
+
+    service: str
+    started_at: datetime
+    instance: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    last_success: datetime | None = None
+    last_error: str | None = None
+
+    @property
+    def status(self) -> str:
+        """Pass, or fail while the last run failed, or warn before the first run ended."""
+        if self.last_error is not None:
+            return "fail"
+        return "pass" if self.last_success is not None else "warn"
+
+
+def main(
+    service: str,
+    kind: type[S],
+    build: Callable[[S, Database, Clock, Logger], Service],
+    *,
+    role: str,
+) -> None:
+    """Run a service until it is told to stop; a fatal error is one sentence and exit code 2."""
+    log = configure_logging(service)
+    try:
+        settings = load_settings(kind)
+        log = configure_logging(service, settings.log_level)
+        asyncio.run(_run(service, settings, build, role, log))
+    except TrackerError as error:
+        log.error(
+            "the service cannot go on", action="service_failed", error=str(error), kind=type(error).__name__
+        )
+        sys.stderr.write(f"{service}: {error}\n")
+        sys.exit(1 if error.retryable else 2)
+
+
+async def _run(
+    name: str,
+    settings: S,
+    build: Callable[[S, Database, Clock, Logger], Service],
+    role: str,
+    log: Logger,
+) -> None:
+    if settings.database_url is None:
+        raise ConfigError("environment: DATABASE_URL is missing")
+    clock = SystemClock()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    pulse = Pulse(service=name, started_at=clock.now())
+    database = await _open_patiently(name, settings, role, stop, log)
+    if database is None:
+        return
+    try:
+        service = build(settings, database, clock, log)
+        app = health_app(name, lambda: _ready(database), lambda: _report(service, pulse, database))
+        async with serving(app, name, settings.host, settings.port) as port:
+            log.info(
+                "the service runs", action="service_started", port=port, pid=os.getpid(), instance=pulse.instance
+            )
+            await _with_companions(service, settings, database, clock, pulse, stop, log)
+        log.info("the service stopped", action="service_stopped")
+    finally:
+        await database.close()
+
+
+async def _open_patiently(
+    name: str, settings: ServiceSettings, role: str, stop: asyncio.Event, log: Logger
+) -> Database | None:
+    """Connect, waiting for a database that is not there yet; None where told to stop meanwhile."""
+    assert settings.database_url is not None  # noqa: S101 - checked by the caller
+    backoff = Backoff(initial=0.2, longest=5)
+    while not stop.is_set():
+        try:
+            return await Database.open(
+                settings.database_url.get_secret_value(),
+                role=role,
+                pool_size=settings.pool_size,
+                application=f"tracker:{name}",
+            )
+        except TrackerError as error:
+            if not error.retryable:
+                raise
+            log.warning("waiting for the database", action="database_wait", error=str(error))
+            await _wait_for(stop, backoff.next_wait())
+    return None
+
+
+async def _with_companions(
+    service: Service,
+    settings: ServiceSettings,
+    database: Database,
+    clock: Clock,
+    pulse: Pulse,
+    stop: asyncio.Event,
+    log: Logger,
+) -> None:
+    companions: list[Coroutine[Any, Any, None]] = [
+        _beat(service, settings, database, clock, pulse, log),
+        _watch_parent(settings, stop, log),
+    ]
+    tasks = [asyncio.create_task(each) for each in companions]
+    try:
+        async with database.listening(service.channels) as hint:
+            if isinstance(service, BackgroundService):
+                tasks.append(asyncio.create_task(service.background(hint)))
+            work = asyncio.create_task(
+                run_loop(service, settings.poll_seconds, clock, pulse, stop, hint, log)
+            )
+            await asyncio.wait([work, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in (work, *tasks):
+                if task.done() and task.exception() is not None:
+                    raise task.exception()  # type: ignore[misc]
+            await work
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        pulse.last_success = None
+        await _write_beat(service, database, clock, pulse, log, status="stopped")
+
+
+async def run_loop(
+    service: Service,
+    poll_seconds: float,
+    clock: Clock,
+    pulse: Pulse,
+    stop: asyncio.Event,
+    hint: asyncio.Event,
+    log: Logger,
+) -> None:
+    """Run until `stop`; a retryable error backs off, any other ends the process for its supervisor."""
+    backoff = Backoff()
+    while not stop.is_set():
+        hint.clear()
+        try:
+            with RUN_SECONDS.labels(service.name).time():
+                more = await service.run_once()
+        except TrackerError as error:
+            RUNS.labels(service.name, "error").inc()
+            pulse.last_error = str(error)
+            if not error.retryable:
+                raise
+            wait = backoff.next_wait()
+            log.warning(
+                "a run failed and will be repeated",
+                action="run_failed",
+                error=str(error),
+                wait_seconds=round(wait, 2),
+            )
+            await _wait_for(stop, wait)
+            continue
+        RUNS.labels(service.name, "ok").inc()
+        pulse.last_error, pulse.last_success = None, clock.now()
+        LAST_SUCCESS.labels(service.name).set(pulse.last_success.timestamp())
+        backoff.reset()
+        if not more:
+            await _first_of(stop, hint, poll_seconds)
+
+
+async def _beat(
+    service: Service, settings: ServiceSettings, database: Database, clock: Clock, pulse: Pulse, log: Logger
+) -> None:
+    while True:
+        await _write_beat(service, database, clock, pulse, log, status=pulse.status)
+        await asyncio.sleep(settings.heartbeat_seconds)
+
+
+async def _write_beat(
+    service: Service, database: Database, clock: Clock, pulse: Pulse, log: Logger, *, status: str
+) -> None:
+    detail = service.detail()
+    beat = Heartbeat(
+        service=service.name,
+        instance=pulse.instance,
+        pid=os.getpid(),
+        started_at=pulse.started_at,
+        beat_at=clock.now(),
+        status=_overall(status, detail),
+        rss_bytes=psutil.Process().memory_info().rss,
+        detail=detail,
+    )
+    try:
+        async with database.transaction() as transaction:
+            await write_heartbeat(transaction, beat)
+            await transaction.commit()
+    except TrackerError as error:
+        log.warning("the heartbeat was not written", action="heartbeat_failed", error=str(error))
+
+
+async def _watch_parent(settings: ServiceSettings, stop: asyncio.Event, log: Logger) -> None:
+    """Stop when the supervisor is gone, so that no orphan goes on writing."""
+    parent = os.getppid()
+    while settings.supervised and not stop.is_set():
+        if os.getppid() != parent:
+            log.warning("the supervisor is gone", action="orphaned")
+            stop.set()
+        await asyncio.sleep(1)
+    await stop.wait()
+
+
+async def _ready(database: Database) -> str | None:
+    try:
+        async with database.transaction() as transaction:
+            await transaction.fetch_value("heartbeats.ping")
+    except TrackerError as error:
+        return str(error)
+    return None
+
+
+async def _report(service: Service, pulse: Pulse, database: Database) -> HealthReport:
+    reason = await _ready(database)
+    detail = service.detail()
+    status = "fail" if reason is not None else _overall(pulse.status, detail)
+    return {
+        "status": status,
+        "serviceId": service.name,
+        "releaseId": pulse.instance,
+        "startedAt": pulse.started_at.isoformat(),
+        "lastSuccess": pulse.last_success.isoformat() if pulse.last_success else None,
+        "output": reason or detail.get("problem") or pulse.last_error,
+        "checks": {"database": "fail" if reason else "pass", "loop": pulse.status},
+        "detail": detail,
+    }
+
+
+def _overall(status: str, detail: dict[str, Any]) -> str:
+    return "fail" if detail.get("problem") and status != "stopped" else status
+
+
+async def _wait_for(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), timeout=seconds)
+    except TimeoutError:
+        return
+
+
+async def _first_of(stop: asyncio.Event, hint: asyncio.Event, seconds: float) -> None:
+    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(hint.wait())]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()

@@ -1,0 +1,1 @@
+"""Postgres, and the only package that talks to it."""

@@ -1,0 +1,278 @@
+"""Bars: written in one statement, rolled up in SQL, read into NumPy without an object per value."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.domain.bar import Bar
+from tracker.domain.timeframe import EPOCH, Timeframe
+from tracker.store.database import Transaction
+
+BARS_CHANNEL = "tracker_bars"
+POSTGRES_EPOCH_SECONDS = 946_684_800
+_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_TRAILER = b"\xff\xff"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """How far a timeframe is collected: decisions start at `opened_at`, all is complete to `closed_through`."""
+
+    timeframe: Timeframe
+    opened_at: datetime
+    closed_through: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What an upsert did: new or changed rows, and how many of them replaced another bar."""
+
+    stored: int
+    corrected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A bar or frame that was not believed, why, and in what words it came."""
+
+    source: str
+    reason: str
+    frame: str
+    symbol: str | None = None
+    timeframe: str | None = None
+    ts: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarTable:
+    """Bars of one symbol as columns: `ts` int64 Unix seconds of the open, the rest float64."""
+
+    ts: NDArray[np.int64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    vwap: NDArray[np.float64] | None = None
+    trades: NDArray[np.int32] | None = None
+
+    def __len__(self) -> int:
+        """Number of bars."""
+        return len(self.ts)
+
+
+async def upsert_bars(transaction: Transaction, bars: Sequence[Bar], symbol_ids: Mapping[str, int]) -> Stored:
+    """Store bars with `latest_bar`; of several for one bucket the last counts.
+
+    A changed bar keeps its predecessor in `bar_revisions`. The partitions must exist.
+    """
+    unique = {(bar.symbol, bar.timeframe, bar.ts): bar for bar in bars}
+    if not unique:
+        return Stored(stored=0, corrected=0)
+    chosen = list(unique.values())
+    moments = [bar.ts for bar in chosen]
+    row = await transaction.fetch_row(
+        "bars.upsert",
+        [symbol_ids[bar.symbol] for bar in chosen],
+        [bar.timeframe.value for bar in chosen],
+        moments,
+        [bar.open for bar in chosen],
+        [bar.high for bar in chosen],
+        [bar.low for bar in chosen],
+        [bar.close for bar in chosen],
+        [bar.volume for bar in chosen],
+        [bar.vwap for bar in chosen],
+        [bar.trades for bar in chosen],
+        [bar.source.value for bar in chosen],
+        min(moments),
+        max(moments),
+    )
+    return Stored(stored=row["stored"] if row else 0, corrected=row["corrected"] if row else 0)
+
+
+async def ensure_partitions(transaction: Transaction, first: datetime, last: datetime) -> int:
+    """Make the monthly partitions from `first` to `last`; return how many were missing."""
+    return await transaction.fetch_value("bars.ensure_partitions", first, last)
+
+
+async def merge_history(
+    transaction: Transaction, symbol_id: int, timeframe: Timeframe, bars: BarTable
+) -> int:
+    """Load a run of history by COPY where no bar stands yet; return how many were new."""
+    if len(bars) == 0:
+        return 0
+    await ensure_partitions(transaction, _moment(int(bars.ts[0])), _moment(int(bars.ts[-1])))
+    await transaction.execute("bars.create_staging")
+    await transaction.connection.copy_to_table(
+        "bar_staging", source=io.BytesIO(_encode(symbol_id, timeframe, bars)), format="binary"
+    )
+    stored = await transaction.fetch_value("bars.merge_staging")
+    await transaction.connection.execute("DROP TABLE bar_staging")
+    return stored
+
+
+async def roll_up(
+    transaction: Transaction,
+    timeframe: Timeframe,
+    first: datetime,
+    end: datetime,
+    symbol_ids: Iterable[int] | None = None,
+) -> int:
+    """Build the bars of `timeframe` that open in [first, end) from finer ones; return rows written."""
+    if end <= first:
+        return 0
+    await ensure_partitions(transaction, first, end)
+    chosen = None if symbol_ids is None else list(symbol_ids)
+    return await transaction.fetch_value(
+        "bars.roll_up", timeframe.value, first, end, chosen, timeframe.duration
+    )
+
+
+async def advance_watermark(
+    transaction: Transaction, timeframe: Timeframe, opened_at: datetime, closed_through: datetime
+) -> None:
+    """Declare everything up to `closed_through` complete and hint at it."""
+    moved = await transaction.execute("bars.advance_watermark", timeframe.value, opened_at, closed_through)
+    if moved:
+        await transaction.notify(BARS_CHANNEL, f"{timeframe} {closed_through.isoformat()}")
+
+
+async def read_watermarks(transaction: Transaction) -> dict[Timeframe, Watermark]:
+    """Return the watermark of each timeframe that has one."""
+    return {
+        Timeframe(row["timeframe"]): Watermark(
+            timeframe=Timeframe(row["timeframe"]),
+            opened_at=row["opened_at"],
+            closed_through=row["closed_through"],
+        )
+        for row in await transaction.fetch("bars.watermarks")
+    }
+
+
+async def read_last_stored(transaction: Transaction) -> dict[int, datetime]:
+    """Return the open of each symbol's newest bar in its finest timeframe."""
+    return {row["symbol_id"]: row["ts"] for row in await transaction.fetch("bars.last_stored")}
+
+
+async def read_first_stored(transaction: Transaction, timeframe: Timeframe) -> datetime | None:
+    """Return the open of the oldest bar of a timeframe, over all symbols."""
+    return await transaction.fetch_value("bars.first_stored", timeframe.value)
+
+
+async def read_last_revision(transaction: Transaction) -> int:
+    """Return the number of the newest revision: when it moves, closed bars have changed."""
+    return await transaction.fetch_value("bars.last_revision")
+
+
+async def read_window(
+    transaction: Transaction, timeframe: Timeframe, first: datetime, end: datetime
+) -> dict[int, BarTable]:
+    """Return all symbols' bars that open in [first, end), by symbol id."""
+    sink = io.BytesIO()
+    await transaction.copy_out("bars.window_copy", sink, timeframe.value, first, end)
+    rows = _decode(sink.getbuffer())
+    if len(rows) == 0:
+        return {}
+    symbols, starts = np.unique(rows["symbol_id"], return_index=True)
+    ends = np.append(starts[1:], len(rows))
+    return {
+        int(symbol): _table(rows[start:stop])
+        for symbol, start, stop in zip(symbols, starts, ends, strict=True)
+    }
+
+
+async def reject(transaction: Transaction, rejections: Iterable[Rejection]) -> None:
+    """Keep rejected bars with their reasons."""
+    await transaction.execute_many(
+        "bars.reject",
+        [(each.source, each.symbol, each.timeframe, each.ts, each.reason, each.frame) for each in rejections],
+    )
+
+
+async def count_bars(transaction: Transaction) -> dict[str, dict[str, int]]:
+    """Return the number of stored bars by symbol and timeframe."""
+    counts: dict[str, dict[str, int]] = {}
+    for row in await transaction.fetch("bars.count_by_symbol"):
+        counts.setdefault(row["symbol"], {})[row["timeframe"]] = row["bars"]
+    return counts
+
+
+async def count_rejected(transaction: Transaction) -> int:
+    """Return how many bars were rejected."""
+    return await transaction.fetch_value("bars.count_rejected")
+
+
+def _moment(seconds: int) -> datetime:
+    return EPOCH + timedelta(seconds=seconds)
+
+
+def _row_type(columns: Sequence[tuple[str, str, int]]) -> np.dtype[Any]:
+    """Describe a row of Postgres' binary COPY format: a column count, then length and value each."""
+    fields: list[tuple[str, str]] = [("count", ">i2")]
+    for name, kind, _ in columns:
+        fields += [(f"{name}_length", ">i4"), (name, kind)]
+    return np.dtype(fields)
+
+
+_READ_COLUMNS = (
+    ("symbol_id", ">i2", 2),
+    ("ts", ">i8", 8),
+    ("open", ">f8", 8),
+    ("high", ">f8", 8),
+    ("low", ">f8", 8),
+    ("close", ">f8", 8),
+    ("volume", ">f8", 8),
+)
+_READ_ROW = _row_type(_READ_COLUMNS)
+
+
+def _decode(data: memoryview) -> NDArray[Any]:
+    start = len(_COPY_HEADER)
+    return np.frombuffer(
+        data, dtype=_READ_ROW, offset=start, count=(len(data) - start - 2) // _READ_ROW.itemsize
+    )
+
+
+def _table(rows: NDArray[Any]) -> BarTable:
+    return BarTable(
+        ts=rows["ts"].astype(np.int64),
+        open=rows["open"].astype(np.float64),
+        high=rows["high"].astype(np.float64),
+        low=rows["low"].astype(np.float64),
+        close=rows["close"].astype(np.float64),
+        volume=rows["volume"].astype(np.float64),
+    )
+
+
+def _encode(symbol_id: int, timeframe: Timeframe, bars: BarTable) -> bytes:
+    label = timeframe.value.encode()
+    columns = (
+        ("symbol_id", ">i2", 2),
+        ("timeframe", f"S{len(label)}", len(label)),
+        ("ts", ">i8", 8),
+        ("open", ">f8", 8),
+        ("high", ">f8", 8),
+        ("low", ">f8", 8),
+        ("close", ">f8", 8),
+        ("volume", ">f8", 8),
+        ("vwap", ">f8", 8),
+        ("trades", ">i4", 4),
+    )
+    rows = np.zeros(len(bars), dtype=_row_type(columns))
+    rows["count"] = len(columns)
+    for name, _, length in columns:
+        rows[f"{name}_length"] = length
+    rows["symbol_id"], rows["timeframe"] = symbol_id, label
+    rows["ts"] = (bars.ts - POSTGRES_EPOCH_SECONDS) * 1_000_000
+    for name in ("open", "high", "low", "close", "volume"):
+        rows[name] = getattr(bars, name)
+    rows["vwap"] = np.nan if bars.vwap is None else bars.vwap
+    rows["trades"] = 0 if bars.trades is None else bars.trades
+    return _COPY_HEADER + rows.tobytes() + _COPY_TRAILER

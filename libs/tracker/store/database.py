@@ -1,0 +1,183 @@
+"""A pool whose transactions act as one service's role; commit is explicit, leaving rolls back."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Self, TypeAlias, cast
+from urllib.parse import urlsplit
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from tracker.domain.errors import DatabaseUnavailableError, SchemaError
+from tracker.store.queries import sql
+
+Row: TypeAlias = asyncpg.Record
+Connection: TypeAlias = "asyncpg.Connection[Row] | PoolConnectionProxy[Row]"
+
+TRANSACTION_POOLER_PORT = 6543
+UNAVAILABLE: tuple[type[BaseException], ...] = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.DiskFullError,
+    OSError,
+    asyncio.TimeoutError,
+)
+
+
+class Transaction:
+    """One open transaction; every statement is a named query."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Wrap a connection on which BEGIN was sent."""
+        self._connection = connection
+        self.finished = False
+
+    @property
+    def connection(self) -> Connection:
+        """The raw connection, for COPY within the store package."""
+        return self._connection
+
+    async def fetch(self, name: str, *arguments: object) -> list[Row]:
+        """Run a named query and return its rows."""
+        return await self._connection.fetch(sql(name), *arguments)
+
+    async def fetch_row(self, name: str, *arguments: object) -> Row | None:
+        """Run a named query and return its first row, if any."""
+        return await self._connection.fetchrow(sql(name), *arguments)
+
+    async def fetch_value(self, name: str, *arguments: object) -> Any:
+        """Run a named query and return the first column of its first row."""
+        return await self._connection.fetchval(sql(name), *arguments)
+
+    async def execute(self, name: str, *arguments: object) -> int:
+        """Run a named query and return how many rows it touched."""
+        tag = await self._connection.execute(sql(name), *arguments)
+        last = tag.rsplit(" ", 1)[-1]
+        return int(last) if last.isdigit() else 0
+
+    async def execute_many(self, name: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a named query once a row, pipelined."""
+        await self._connection.executemany(sql(name), rows)
+
+    async def copy_out(self, name: str, sink: io.BytesIO, *arguments: object) -> None:
+        """Run a named query and write its rows to `sink` in Postgres' binary COPY format."""
+        await self._connection.copy_from_query(sql(name), *arguments, output=sink, format="binary")
+
+    async def notify(self, channel: str, payload: str) -> None:
+        """Send a hint to the listeners of `channel` when this transaction commits."""
+        await self._connection.execute("SELECT pg_notify($1, $2)", channel, payload)
+
+    async def commit(self) -> None:
+        """Make everything done so far durable."""
+        await self._connection.execute("COMMIT")
+        self.finished = True
+
+
+class Database:
+    """Connections to Postgres under one service's role."""
+
+    def __init__(self, pool: asyncpg.Pool[Row], url: str, role: str | None) -> None:
+        """Use `open` instead."""
+        self._pool = pool
+        self._url = url
+        self._begin = f"BEGIN; SET LOCAL ROLE {role}" if role else "BEGIN"
+
+    @classmethod
+    async def open(cls, url: str, *, role: str | None, pool_size: int, application: str) -> Self:
+        """Connect.
+
+        `role` is the Postgres role every transaction takes on (None: the login's own). Raises
+        DatabaseUnavailableError where the server cannot be reached.
+        """
+        if role is not None and not role.replace("_", "").isalnum():
+            raise SchemaError(f"role {role!r} is not a plain name")
+        pooled = urlsplit(url).port == TRANSACTION_POOLER_PORT
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=pool_size,
+                statement_cache_size=0 if pooled else 200,
+                server_settings=None if pooled else {"application_name": application},
+                command_timeout=120,
+                timeout=10,
+                reset=_keep,
+            )
+        except (*UNAVAILABLE, asyncpg.PostgresError, ValueError) as error:
+            raise DatabaseUnavailableError(f"the database cannot be reached: {error}") from error
+        return cls(pool, url, role)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Open a transaction; without `commit` everything is rolled back.
+
+        Raises DatabaseUnavailableError where the connection is lost or the server is not ready.
+        """
+        try:
+            async with self._pool.acquire() as connection:
+                # One simple-protocol round trip instead of two.
+                await connection.execute(self._begin)
+                transaction = Transaction(connection)
+                try:
+                    yield transaction
+                finally:
+                    if not transaction.finished and not connection.is_closed():
+                        await connection.execute("ROLLBACK")
+        except asyncpg.SyntaxOrAccessError as error:
+            raise SchemaError(f"a query does not fit the database: {error}") from error
+        except UNAVAILABLE as error:
+            raise DatabaseUnavailableError(f"the database went away: {error!r}") from error
+
+    @asynccontextmanager
+    async def listening(self, channels: Sequence[str]) -> AsyncIterator[asyncio.Event]:
+        """Yield an event that is set whenever one of `channels` is notified.
+
+        A hint only: where the server cannot LISTEN, the event simply never fires and polling goes on.
+        """
+        event = asyncio.Event()
+        task = asyncio.create_task(self._listen(channels, event))
+        try:
+            yield event
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _listen(self, channels: Sequence[str], event: asyncio.Event) -> None:
+        if not channels or urlsplit(self._url).port == TRANSACTION_POOLER_PORT:
+            return
+
+        def heard(*_: object) -> None:
+            event.set()
+
+        while True:
+            try:
+                connection = cast("asyncpg.Connection[Row]", await asyncpg.connect(self._url, timeout=10))
+                try:
+                    for channel in channels:
+                        await connection.add_listener(channel, heard)
+                    while not connection.is_closed():
+                        await asyncio.sleep(1)
+                finally:
+                    connection.terminate()
+            except (*UNAVAILABLE, asyncpg.PostgresError):
+                await asyncio.sleep(2)
+
+    async def close(self) -> None:
+        """Close every connection, at once where a polite goodbye takes too long."""
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=5)
+        except TimeoutError:
+            self._pool.terminate()
+
+
+async def _keep(_: object) -> None:
+    """Leave a returned connection as it is: transactions set everything LOCAL, so nothing remains."""

@@ -1,0 +1,84 @@
+"""Migrations by dbmate, guarded by a committed manifest of checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tracker.domain.errors import DatabaseSetupError
+
+MIGRATIONS = Path(__file__).resolve().parents[3] / "migrations"
+MANIFEST = MIGRATIONS / "manifest.sha256"
+TABLE = "tracker.schema_migrations"
+
+
+def checksums() -> dict[str, str]:
+    """Return the sha256 of every migration by its file name."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(MIGRATIONS.glob("*.sql"))
+    }
+
+
+def write_manifest() -> None:
+    """Write the checksums of all migrations, in the format of sha256sum."""
+    MANIFEST.write_text("".join(f"{digest}  {name}\n" for name, digest in checksums().items()))
+
+
+def verify_manifest() -> None:
+    """Check that no migration differs from the manifest.
+
+    Raises DatabaseSetupError naming the file: a migration that was applied somewhere must not change.
+    """
+    stated = dict(reversed(line.split("  ", 1)) for line in MANIFEST.read_text().splitlines())
+    found = checksums()
+    for name in sorted(stated.keys() | found.keys()):
+        if stated.get(name) != found.get(name):
+            raise DatabaseSetupError(f"migrations/{name} does not match migrations/manifest.sha256")
+
+
+def migrate(url: str) -> list[str]:
+    """Apply what is pending and return the names of the applied files.
+
+    Raises DatabaseSetupError with dbmate's own words.
+    """
+    verify_manifest()
+    done = subprocess.run(  # noqa: S603 - our own binary
+        [
+            _dbmate(),
+            "--url",
+            _with_ssl_mode(url),
+            "--migrations-dir",
+            str(MIGRATIONS),
+            "--migrations-table",
+            TABLE,
+            "--no-dump-schema",
+            "--migration-lock",
+            "migrate",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        reason = " ".join((done.stderr or done.stdout).split())
+        raise DatabaseSetupError(f"the database could not be migrated: {reason}")
+    lines = (line.split() for line in done.stdout.splitlines() if line.startswith("Applied"))
+    return [words[1] for words in lines if len(words) > 1]
+
+
+def _dbmate() -> str:
+    beside = Path(sys.executable).parent / "dbmate"
+    found = str(beside) if beside.exists() else shutil.which("dbmate")
+    if found is None:
+        raise DatabaseSetupError("dbmate is not installed: run `make setup`")
+    return found
+
+
+def _with_ssl_mode(url: str) -> str:
+    """A socket has no TLS, and dbmate insists unless told."""
+    if "sslmode=" in url or "host=/" not in url:
+        return url
+    return f"{url}&sslmode=disable" if "?" in url else f"{url}?sslmode=disable"

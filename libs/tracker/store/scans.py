@@ -1,0 +1,81 @@
+"""What the scanners looked at and what they proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from tracker.domain.signal import Decision, Regime, Signal, Strategy
+from tracker.domain.timeframe import Timeframe
+from tracker.store.database import Transaction
+
+SCANS_CHANNEL = "tracker_scans"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """One look at one symbol at one bar close; `confidence` is None where no model decided."""
+
+    strategy: Strategy
+    symbol_id: int
+    decided_at: datetime
+    decision: Decision
+    reason: str
+    regime: Regime
+    strength: float
+    confidence: float | None
+    config_hash: str
+    metadata: dict[str, Any]
+
+
+async def write_scans(transaction: Transaction, timeframe: Timeframe, scans: Iterable[Scan]) -> None:
+    """Store looks; storing them again changes nothing."""
+    await transaction.execute_many(
+        "scans.write_scan",
+        [
+            (
+                each.decided_at, each.strategy.value, timeframe.value, each.symbol_id, each.decision.value, each.reason,
+                each.regime.value, each.confidence, each.strength, each.config_hash,
+                orjson.dumps(each.metadata).decode(),
+            )
+            for each in scans
+        ],
+    )
+
+
+async def write_signals(transaction: Transaction, timeframe: Timeframe, signals: Iterable[Signal]) -> None:
+    """Store proposals; storing them again changes nothing."""
+    await transaction.execute_many(
+        "scans.write_signal",
+        [
+            (
+                each.decided_at, each.expires_at, each.entry, each.stop, each.target, each.target_fraction,
+                each.trail_distance, list(each.ladder), list(each.size_weights), each.strategy.value, timeframe.value,
+                each.symbol_id, each.side.value, each.confirmations, each.strength, each.confidence,
+                each.regime.value, each.config_hash,
+            )
+            for each in signals
+        ],
+    )
+
+
+async def read_scan_watermark(transaction: Transaction, strategy: Strategy) -> datetime | None:
+    """Return up to which close a strategy has scanned."""
+    return await transaction.fetch_value("scans.watermark", strategy.value)
+
+
+async def advance_scan_watermark(
+    transaction: Transaction, strategy: Strategy, timeframe: Timeframe, moment: datetime
+) -> None:
+    """Declare every close up to `moment` scanned and hint at it."""
+    await transaction.execute("scans.advance_watermark", strategy.value, timeframe.value, moment)
+    await transaction.notify(SCANS_CHANNEL, f"{strategy} {moment.isoformat()}")
+
+
+async def count_scans(transaction: Transaction) -> dict[str, tuple[int, int]]:
+    """Return (scans, signals) by strategy."""
+    return {row["strategy"]: (row["scans"], row["signals"]) for row in await transaction.fetch("scans.counts")}

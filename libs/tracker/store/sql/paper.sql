@@ -1,0 +1,119 @@
+-- name: start_cursor
+-- Begin a ledger's event time; one that has begun is left alone.
+INSERT INTO tracker.paper_cursor (account, started_at, processed_through) VALUES ($1, $2, $3)
+ON CONFLICT (account) DO NOTHING;
+
+-- name: lock_cursor
+-- How far a ledger has come; locked, so that a second trader waits and then sees the newer state.
+SELECT started_at, processed_through FROM tracker.paper_cursor WHERE account = $1 FOR UPDATE;
+
+-- name: advance_cursor
+-- Declare every minute up to a moment processed.
+UPDATE tracker.paper_cursor SET processed_through = $2, updated_at = now() WHERE account = $1;
+
+-- name: scan_watermarks
+-- How far each strategy has scanned, and at which bar length.
+SELECT strategy, timeframe::text AS timeframe, closed_through FROM tracker.scan_watermarks;
+
+-- name: signals
+-- Signals decided in a range of event time, exclusive of its begin, in the order in which they are acted on.
+SELECT g.signal_id, g.decided_at, g.expires_at, g.entry, g.stop, g.target, g.target_fraction, g.trail_distance,
+       g.ladder, g.size_weights, g.strategy, g.symbol_id, g.side, g.confirmations, g.strength, g.confidence,
+       g.market_regime, g.config_hash
+FROM tracker.signals g JOIN tracker.symbols s USING (symbol_id)
+WHERE g.decided_at > $1 AND g.decided_at <= $2
+ORDER BY g.decided_at, s.symbol, g.strategy;
+
+-- name: late_signals
+-- Signals of minutes that were already processed, for which no order stands.
+SELECT g.signal_id, g.decided_at, g.expires_at, g.entry, g.stop, g.target, g.target_fraction, g.trail_distance,
+       g.ladder, g.size_weights, g.strategy, g.symbol_id, g.side, g.confirmations, g.strength, g.confidence,
+       g.market_regime, g.config_hash
+FROM tracker.signals g JOIN tracker.symbols s USING (symbol_id)
+WHERE g.decided_at >= $2 AND g.decided_at <= $3
+  AND NOT EXISTS (
+    SELECT FROM tracker.orders o
+    WHERE o.account = $1 AND o.strategy = g.strategy AND o.symbol_id = g.symbol_id AND o.decided_at = g.decided_at
+  )
+ORDER BY g.decided_at, s.symbol, g.strategy;
+
+-- name: bars
+-- Bars of some symbols in one timeframe that open in [$3, $4), oldest first.
+SELECT symbol_id, extract(epoch FROM ts)::bigint AS ts, open, high, low, close, volume
+FROM tracker.ohlc_data
+WHERE symbol_id = ANY ($1::smallint[]) AND timeframe = $2 AND ts >= $3 AND ts < $4
+ORDER BY ts, symbol_id;
+
+-- name: check_account
+-- The account as it stands beside what its fills say.
+SELECT a.start_cash, a.cash, a.realised_pnl, a.fees, f.flow AS filled_flow, f.fees AS filled_fees
+FROM tracker.accounts a
+CROSS JOIN LATERAL (
+  SELECT coalesce(sum(CASE i.side WHEN 'sell' THEN i.quantity * i.price ELSE -i.quantity * i.price END), 0) AS flow,
+         coalesce(sum(i.fee), 0) AS fees
+  FROM tracker.fills i JOIN tracker.orders o USING (order_id) WHERE o.account = a.account
+) f
+WHERE a.account = $1;
+
+-- name: check_positions
+-- Each trade as it stands beside what its fills say.
+SELECT p.status, p.quantity, p.cost, p.realised_pnl, p.fees, p.last_price, t.gross_pnl, t.pnl,
+       t.fees AS trade_fees, coalesce(f.bought, 0) AS bought, coalesce(f.sold, 0) AS sold,
+       coalesce(f.paid, 0) AS paid, coalesce(f.received, 0) AS received, coalesce(f.fees, 0) AS filled_fees
+FROM tracker.positions p
+LEFT JOIN tracker.trade_logs t USING (account, strategy, symbol_id, decided_at)
+LEFT JOIN (
+  SELECT o.account, o.strategy, o.symbol_id, o.decided_at,
+         sum(i.quantity) FILTER (WHERE i.side = 'buy') AS bought,
+         sum(i.quantity) FILTER (WHERE i.side = 'sell') AS sold,
+         sum(i.quantity * i.price) FILTER (WHERE i.side = 'buy') AS paid,
+         sum(i.quantity * i.price) FILTER (WHERE i.side = 'sell') AS received,
+         sum(i.fee) AS fees
+  FROM tracker.fills i JOIN tracker.orders o USING (order_id)
+  GROUP BY 1, 2, 3, 4
+) f USING (account, strategy, symbol_id, decided_at)
+WHERE p.account = $1;
+
+-- name: check_orders
+-- How far the filled quantity of all orders lies from their fills, and how many orders were filled beyond their size.
+SELECT coalesce(sum(abs(o.filled_quantity - coalesce(f.quantity, 0))), 0) AS difference,
+       count(*) FILTER (WHERE coalesce(f.quantity, 0) > o.quantity) AS overfilled
+FROM tracker.orders o
+LEFT JOIN (SELECT order_id, sum(quantity) AS quantity FROM tracker.fills GROUP BY order_id) f USING (order_id)
+WHERE o.account = $1;
+
+-- name: check_equity
+-- How far the newest points of the equity curve lie from the cash their fills leave and from their own identity.
+SELECT coalesce(sum(
+  abs(q.cash - a.start_cash - coalesce(f.flow, 0))
+  + abs(q.equity - q.cash - q.positions_value)
+  + abs(q.equity - a.start_cash - q.realised_pnl - q.unrealised_pnl + q.fees)
+), 0)
+FROM (SELECT * FROM tracker.equity_curve WHERE account = $1 ORDER BY ts DESC LIMIT 20) q
+JOIN tracker.accounts a USING (account)
+CROSS JOIN LATERAL (
+  SELECT sum(CASE i.side WHEN 'sell' THEN i.quantity * i.price ELSE -i.quantity * i.price END - i.fee) AS flow
+  FROM tracker.fills i
+  JOIN tracker.orders o USING (order_id)
+  JOIN tracker.symbols s USING (symbol_id)
+  WHERE o.account = $1 AND i.bar_ts + tracker.duration(s.base_timeframe) <= q.ts
+) f;
+
+-- name: summary_counts
+-- How many orders, refusals, fills, closed trades and open positions an account has.
+SELECT
+  (SELECT count(*) FROM tracker.orders WHERE account = $1) AS orders,
+  (SELECT count(*) FROM tracker.orders WHERE account = $1 AND status = 'refused') AS refused,
+  (SELECT count(*) FROM tracker.fills JOIN tracker.orders USING (order_id) WHERE account = $1) AS fills,
+  (SELECT count(*) FROM tracker.trade_logs WHERE account = $1) AS closed_trades,
+  (SELECT count(*) FROM tracker.positions WHERE account = $1 AND status = 'open') AS open_positions;
+
+-- name: summary_money
+-- An account's money, with what it holds at the last closes.
+SELECT a.start_cash, a.cash, a.realised_pnl, a.fees,
+       coalesce(sum(p.quantity * p.last_price), 0) AS positions_value,
+       coalesce(sum(p.quantity * p.last_price - p.cost), 0) AS unrealised_pnl
+FROM tracker.accounts a
+LEFT JOIN tracker.positions p ON p.account = a.account AND p.status = 'open'
+WHERE a.account = $1
+GROUP BY a.account;

@@ -1,0 +1,88 @@
+"""The state of the whole pipeline at one moment, for people and for scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from tracker.store.database import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSign:
+    """A service's last heartbeat; `age_seconds` since it beat."""
+
+    service: str
+    pid: int
+    status: str
+    rss_bytes: int
+    restarts: int
+    age_seconds: float
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How recent a timeframe is; `newest` is a bar open, `age_seconds` since that bar closed."""
+
+    timeframe: str
+    newest: datetime | None
+    closed_through: datetime | None
+    age_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolState:
+    """Whether a symbol is followed, why not, and whether its bars keep up with the others'."""
+
+    symbol: str
+    status: str
+    status_reason: str | None
+    live: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanCount:
+    """A strategy's looks in the hour up to `closed_through` (event time) and in the last hour by the clock."""
+
+    strategy: str
+    closed_through: datetime
+    event_hour: int
+    event_signals: int
+    wall_hour: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountState:
+    """A paper account; the figures are None before its first minute."""
+
+    account: str
+    currency: str
+    ts: datetime | None
+    equity: Decimal | None
+    realised_pnl: Decimal | None
+    unrealised_pnl: Decimal | None
+    open_positions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineStatus:
+    """Everything `tracker status` tells from the database."""
+
+    services: tuple[ServiceSign, ...]
+    freshness: tuple[Freshness, ...]
+    symbols: tuple[SymbolState, ...]
+    scans: tuple[ScanCount, ...]
+    accounts: tuple[AccountState, ...]
+
+
+async def read_status(transaction: Transaction) -> PipelineStatus:
+    """Return the state of this moment; raises SchemaError before the first migration."""
+    return PipelineStatus(
+        services=tuple(ServiceSign(**dict(row.items())) for row in await transaction.fetch("status.services")),
+        freshness=tuple(Freshness(**dict(row.items())) for row in await transaction.fetch("status.freshness")),
+        symbols=tuple(SymbolState(**dict(row.items())) for row in await transaction.fetch("status.symbols")),
+        scans=tuple(ScanCount(**dict(row.items())) for row in await transaction.fetch("status.scans")),
+        accounts=tuple(AccountState(**dict(row.items())) for row in await transaction.fetch("status.accounts")),
+    )

@@ -1,0 +1,1 @@
+"""One folder, one process; services never import each other."""

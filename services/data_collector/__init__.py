@@ -1,0 +1,1 @@
+"""Bars from a vendor, into `ohlc_data`, with roll-ups, watermarks and start-up history."""

@@ -1,0 +1,82 @@
+"""The bounded buffer between the feed's reader and the database."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TypeAlias
+
+from prometheus_client import Counter, Gauge
+from tracker.domain.bar import Bar
+from tracker.store.bars import Rejection
+
+OVERFLOWS = Counter("tracker_buffer_overflow_total", "Bars dropped from the collector's full buffer")
+DEPTH = Gauge("tracker_buffer_depth", "Bars waiting in the collector's buffer")
+
+Item: TypeAlias = Bar | Rejection
+
+
+class BarBuffer:
+    """Holds at most `size` items; when full the oldest goes and is remembered for repair from REST."""
+
+    def __init__(self, size: int) -> None:
+        """Make an empty buffer."""
+        self._items: deque[Item] = deque(maxlen=size)
+        self._size = size
+        self._lost: dict[str, datetime] = {}
+        self._repairing: dict[str, datetime] = {}
+        self.overflowed = 0
+        self.received = 0
+
+    def __len__(self) -> int:
+        """Number of waiting items."""
+        return len(self._items)
+
+    def extend(self, items: Iterable[Item]) -> None:
+        """Add items in order, dropping the oldest where there is no room."""
+        for item in items:
+            if len(self._items) == self._size:
+                self._drop(self._items[0])
+            self._items.append(item)
+            self.received += 1
+        DEPTH.set(len(self._items))
+
+    def drain(self, limit: int) -> list[Item]:
+        """Take out up to `limit` of the oldest items."""
+        taken = [self._items.popleft() for _ in range(min(limit, len(self._items)))]
+        DEPTH.set(len(self._items))
+        return taken
+
+    def restore(self, items: Sequence[Item]) -> None:
+        """Put back what could not be stored, in front of what came since."""
+        for item in reversed(items):
+            if len(self._items) == self._size:
+                self._drop(item)
+            else:
+                self._items.appendleft(item)
+        DEPTH.set(len(self._items))
+
+    def take_lost(self) -> dict[str, datetime]:
+        """Return by symbol from when on bars were dropped; they count as lost until `lost_repaired`."""
+        for symbol, moment in self._lost.items():
+            known = self._repairing.get(symbol)
+            self._repairing[symbol] = moment if known is None else min(known, moment)
+        self._lost = {}
+        return dict(self._repairing)
+
+    def lost_repaired(self) -> None:
+        """Forget what the last `take_lost` returned: it is stored now."""
+        self._repairing = {}
+
+    @property
+    def has_lost(self) -> bool:
+        """Tell whether dropped bars await their repair."""
+        return bool(self._lost or self._repairing)
+
+    def _drop(self, item: Item) -> None:
+        self.overflowed += 1
+        OVERFLOWS.inc()
+        if isinstance(item, Bar):
+            known = self._lost.get(item.symbol)
+            self._lost[item.symbol] = item.ts if known is None else min(known, item.ts)

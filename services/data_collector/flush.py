@@ -1,0 +1,99 @@
+"""One transaction of the collector: store a batch, re-roll what came late, close what is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tracker.domain.bar import Bar
+from tracker.domain.timeframe import Timeframe
+from tracker.store.bars import (
+    Rejection,
+    Stored,
+    Watermark,
+    advance_watermark,
+    ensure_partitions,
+    read_watermarks,
+    reject,
+    roll_up,
+    upsert_bars,
+)
+from tracker.store.database import Transaction
+
+from services.data_collector.buffer import Item
+
+COARSER = (Timeframe.M5, Timeframe.M15, Timeframe.H1, Timeframe.D1)
+
+
+@dataclass(slots=True)
+class Partitions:
+    """The months known to have a partition, so that the question is asked once."""
+
+    known: set[tuple[int, int]]
+
+    async def ensure(self, transaction: Transaction, moments: Iterable[datetime]) -> set[tuple[int, int]]:
+        """Make missing partitions; returns the months to add to `known` once committed."""
+        stamps = list(moments)
+        months = {(moment.year, moment.month) for moment in stamps} - self.known
+        for month in sorted(months):
+            first = min(moment for moment in stamps if (moment.year, moment.month) == month)
+            await ensure_partitions(transaction, first, first)
+        return months
+
+
+async def store_batch(
+    transaction: Transaction, items: Sequence[Item], symbol_ids: Mapping[str, int], partitions: Partitions
+) -> tuple[Stored, set[tuple[int, int]]]:
+    """Store bars, keep rejections, and roll the closed buckets that late bars touched up again."""
+    bars = [item for item in items if isinstance(item, Bar)]
+    await reject(transaction, [item for item in items if isinstance(item, Rejection)])
+    months = await partitions.ensure(transaction, [bar.ts for bar in bars])
+    stored = await upsert_bars(transaction, bars, symbol_ids)
+    if stored.stored:
+        await _roll_late(transaction, bars, symbol_ids)
+    return stored, months
+
+
+async def _roll_late(transaction: Transaction, bars: Sequence[Bar], symbol_ids: Mapping[str, int]) -> None:
+    watermarks = await read_watermarks(transaction)
+    for timeframe in COARSER:
+        mark = watermarks.get(timeframe)
+        if mark is None:
+            continue
+        late = [bar for bar in bars if bar.timeframe < timeframe and _is_late(bar, timeframe, mark)]
+        for bucket in sorted({timeframe.floor(bar.ts) for bar in late}):
+            touched = {symbol_ids[bar.symbol] for bar in late if timeframe.floor(bar.ts) == bucket}
+            await roll_up(transaction, timeframe, bucket, timeframe.close_of(bucket), sorted(touched))
+
+
+def _is_late(bar: Bar, timeframe: Timeframe, mark: Watermark) -> bool:
+    return timeframe.close_of(timeframe.floor(bar.ts)) <= mark.closed_through
+
+
+async def close_through(transaction: Transaction, first_open: datetime, moment: datetime) -> bool:
+    """Roll up and declare complete every bucket that ends at or before `moment`; tell whether any was new."""
+    watermarks = await read_watermarks(transaction)
+    current = watermarks.get(Timeframe.M1)
+    if current is not None and current.closed_through >= moment:
+        return False
+    opened = current.opened_at if current is not None else first_open
+    for timeframe in COARSER:
+        mark = watermarks.get(timeframe)
+        opened_at = timeframe.floor(opened)
+        first = mark.closed_through if mark is not None else opened_at
+        end = timeframe.floor(moment)
+        if end > first:
+            await roll_up(transaction, timeframe, first, end)
+            await advance_watermark(transaction, timeframe, opened_at, end)
+    # The finest last: whoever sees this minute closed also finds the coarser bars that end with it.
+    await advance_watermark(transaction, Timeframe.M1, opened, moment)
+    return True
+
+
+async def roll_open_buckets(transaction: Transaction, moment: datetime) -> None:
+    """Roll up what the end of a history leaves of its last buckets; they stay undeclared, so nobody decides on them."""
+    for timeframe in COARSER:
+        bucket = timeframe.floor(moment)
+        if bucket < moment:
+            await roll_up(transaction, timeframe, bucket, timeframe.close_of(bucket))

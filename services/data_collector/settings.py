@@ -1,0 +1,60 @@
+"""What the data collector can be told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+from tracker.runtime.settings import PROJECT_ROOT, ServiceSettings
+
+
+class CollectorSettings(ServiceSettings):
+    """Environment of the collector: DATA_COLLECTOR_* and POLYGON_*."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, populate_by_name=True, env_prefix="DATA_COLLECTOR_"
+    )
+
+    polygon_ws_url: str = Field(
+        default="wss://socket.polygon.io/crypto", validation_alias=AliasChoices("POLYGON_WS_URL")
+    )
+    polygon_rest_url: str = Field(
+        default="https://api.polygon.io", validation_alias=AliasChoices("POLYGON_REST_URL")
+    )
+    polygon_api_key: SecretStr = Field(
+        default=SecretStr(""), validation_alias=AliasChoices("POLYGON_API_KEY")
+    )
+    universe: Path = Field(
+        default=PROJECT_ROOT / "configs" / "universe.toml", validation_alias=AliasChoices("TRACKER_UNIVERSE")
+    )
+    buffer_size: int = Field(default=50_000, ge=1, description="bars held before the oldest are dropped")
+    batch_size: int = Field(default=20_000, ge=1, description="bars written in one transaction")
+    grace_seconds: float = Field(
+        default=3.0, ge=0, description="wait for the last symbols of a minute, from its first bar on"
+    )
+    stall_seconds: float = Field(
+        default=120.0, gt=0, description="silence of the whole feed before a reconnect"
+    )
+    handshake_seconds: float = Field(default=10.0, gt=0)
+    connection_cool_down_seconds: float = Field(default=60.0, ge=0)
+    longest_backoff_seconds: float = Field(default=30.0, gt=0)
+    backfill_1m_days: float = Field(default=7, ge=0)
+    backfill_15m_days: float = Field(default=180, ge=0)
+    backfill_1h_days: float = Field(default=180, ge=0)
+    backfill_1d_days: float = Field(default=180, ge=0)
+    history_from: datetime | None = Field(
+        default=None,
+        description="repair a symbol without bars from here on, instead of leaving it to the backfill",
+    )
+    history_to: datetime | None = Field(
+        default=None, description="where a replayed history ends: the buckets it leaves open are rolled up as they are"
+    )
+    rest_parallel: int = Field(default=4, ge=1)
+    rest_requests_per_minute: float | None = Field(
+        default=None, gt=0, description="the plan's limit; 5 on the free one"
+    )
+    rest_attempts: int = Field(default=6, ge=1)
+    breaker_threshold: int = Field(default=8, ge=1)
+    breaker_cool_down_seconds: float = Field(default=30.0, gt=0)

@@ -1,0 +1,20 @@
+"""One class a fact."""
+
+from services.health_monitor.invariants.base import Invariant, Observation, Verdict
+from services.health_monitor.invariants.bars import BarsFresh, SymbolsLive
+from services.health_monitor.invariants.heartbeats import HeartbeatFresh
+from services.health_monitor.invariants.stages import PaperFollows, StagesFollow
+
+ALL: tuple[type[Invariant], ...] = (HeartbeatFresh, BarsFresh, SymbolsLive, StagesFollow, PaperFollows)
+
+__all__ = [
+    "ALL",
+    "BarsFresh",
+    "HeartbeatFresh",
+    "Invariant",
+    "Observation",
+    "PaperFollows",
+    "StagesFollow",
+    "SymbolsLive",
+    "Verdict",
+]

@@ -1,0 +1,50 @@
+"""What an invariant sees and says."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from tracker.store.health import Facts, Stage
+from tracker.store.heartbeats import Heartbeat
+
+from services.health_monitor.settings import MonitorSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Everything a check may look at."""
+
+    facts: Facts
+    stages: tuple[Stage, ...]
+    heartbeats: tuple[Heartbeat, ...]
+    settings: MonitorSettings
+
+    def age(self, moment: datetime | None) -> float | None:
+        """Return how many seconds ago a moment was, None where there was none."""
+        return None if moment is None else (self.facts.now - moment).total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one check saw of one subject."""
+
+    name: str
+    observed: str
+    limit: str
+    ok: bool
+    advice: str
+
+
+class Invariant(ABC):
+    """A fact that must hold while the fleet runs."""
+
+    group: ClassVar[str]
+    severity: ClassVar[str]
+
+    @abstractmethod
+    def judge(self, seen: Observation) -> Iterable[Verdict]:
+        """Return a verdict for each subject."""

@@ -1,0 +1,99 @@
+"""Looks at the fleet every few seconds and keeps what it found."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from prometheus_client import Gauge
+from tracker.domain.clock import Clock
+from tracker.runtime.logging import Logger
+from tracker.store.database import Database, Transaction
+from tracker.store.health import Finding, keep_findings, read_facts, read_last_findings, read_stages
+from tracker.store.heartbeats import read_heartbeats
+
+from services.health_monitor.invariants import ALL, Observation
+from services.health_monitor.settings import MonitorSettings
+
+OK = Gauge("tracker_invariant_ok", "1 while an invariant holds", ["name"])
+
+
+class HealthMonitor:
+    """Judges every invariant; changes are logged, and kept with the time since when they hold."""
+
+    name = "health_monitor"
+    channels: tuple[str, ...] = ()
+
+    def __init__(self, database: Database, settings: MonitorSettings, clock: Clock, log: Logger) -> None:
+        """Start without findings."""
+        self._database = database
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+        self._findings: list[Finding] = []
+        self._looked_at: float | None = None
+
+    def detail(self) -> dict[str, Any]:
+        """Return what is shown in /health: every finding."""
+        return {
+            "ok": sum(finding.ok for finding in self._findings),
+            "failing": [finding.name for finding in self._findings if not finding.ok],
+            "findings": [
+                {
+                    "name": f.name, "group": f.group, "severity": f.severity, "observed": f.observed,
+                    "limit": f.limit, "ok": f.ok, "since": f.since.isoformat(), "advice": f.advice,
+                }
+                for f in self._findings
+            ],
+        }
+
+    async def run_once(self) -> bool:
+        """Judge once every few seconds."""
+        now = self._clock.monotonic()
+        if self._looked_at is not None and now - self._looked_at < self._settings.every_seconds:
+            return False
+        async with self._database.transaction() as transaction:
+            await self._judge(transaction)
+            await transaction.commit()
+        self._looked_at = now
+        return False
+
+    async def _judge(self, transaction: Transaction) -> None:
+        facts = await read_facts(transaction)
+        seen = Observation(
+            facts=facts,
+            stages=tuple(await read_stages(transaction)),
+            heartbeats=tuple(await read_heartbeats(transaction)),
+            settings=self._settings,
+        )
+        kept = await read_last_findings(transaction)
+        findings: list[Finding] = []
+        due: list[Finding] = []
+        for kind in ALL:
+            for verdict in kind().judge(seen):
+                last = kept.get(verdict.name)
+                changed = last is None or last[1] != verdict.ok
+                since = facts.now if last is None or changed else last[2]
+                finding = Finding(
+                    name=verdict.name, group=kind.group, severity=kind.severity, observed=verdict.observed,
+                    limit=verdict.limit, ok=verdict.ok, since=since, advice=verdict.advice,
+                )
+                findings.append(finding)
+                if changed or self._is_old(last, facts.now):
+                    due.append(finding)
+                if changed:
+                    self._tell(finding)
+        await keep_findings(transaction, facts.now, due)
+        self._findings = findings
+
+    def _is_old(self, last: tuple[datetime, bool, datetime] | None, now: datetime) -> bool:
+        return last is None or (now - last[0]).total_seconds() >= self._settings.keep_every_seconds
+
+    def _tell(self, finding: Finding) -> None:
+        OK.labels(finding.name).set(finding.ok)
+        if finding.ok:
+            self._log.info("an invariant holds", action="invariant_ok", name=finding.name,
+                           observed=finding.observed)
+        else:
+            self._log.error("an invariant is broken", action="invariant_broken", name=finding.name,
+                            observed=finding.observed, limit=finding.limit, advice=finding.advice)

@@ -1,0 +1,41 @@
+"""What the health monitor can be told."""
+
+from __future__ import annotations
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import SettingsConfigDict
+from tracker.runtime.settings import ServiceSettings
+
+EXPECTED = (
+    "data_collector,feature_calculator,strategy_scanner_dca,strategy_scanner_swing,"
+    "strategy_scanner_channel,paper_trader"
+)
+
+
+class MonitorSettings(ServiceSettings):
+    """Environment of the health monitor: HEALTH_MONITOR_*."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, populate_by_name=True, env_prefix="HEALTH_MONITOR_"
+    )
+
+    source: str = Field(default="polygon", validation_alias=AliasChoices("TRACKER_SOURCE"))
+    services: str = Field(default=EXPECTED, description="services whose heartbeat is expected, with commas")
+    heartbeat_limit_seconds: float = Field(default=30, gt=0)
+    bar_limit_seconds: float = Field(default=180, gt=0, description="age of the newest closed minute")
+    stage_lag_limit_seconds: float = Field(
+        default=120, gt=0, description="how long a stage may leave closed buckets unprocessed"
+    )
+    live_share_limit: float = Field(default=0.9, gt=0, le=1, description="share of active symbols with recent bars")
+    every_seconds: float = Field(default=10, gt=0)
+    keep_every_seconds: float = Field(default=300, gt=0, description="a finding that stays the same is kept this often")
+
+    @property
+    def expected_services(self) -> tuple[str, ...]:
+        """Names of the services that must beat."""
+        return tuple(name.strip() for name in self.services.split(",") if name.strip())
+
+    @property
+    def is_replay(self) -> bool:
+        """Tell whether the bars are of the past, so that their age says nothing."""
+        return self.source == "replay"

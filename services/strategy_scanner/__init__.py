@@ -1,0 +1,1 @@
+"""Features into decisions: one process a strategy."""

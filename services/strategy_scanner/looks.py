@@ -1,0 +1,72 @@
+"""Proposals of the rule as scan rows and signals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from tracker.domain.signal import Decision, Regime, Side, Signal, SkipReason
+from tracker.domain.timeframe import EPOCH
+from tracker.quant.strategies import Proposals
+from tracker.store.scans import Scan
+
+from services.strategy_scanner.config import StrategyConfig
+
+SIGNAL_REASON = "setup"
+
+
+def look(config: StrategyConfig, symbol_id: int, decided_at: datetime, close: float, p: Proposals, row: int) -> Scan:
+    """Return the scan row of one proposal."""
+    is_signal = bool(p.is_signal[row])
+    strength = float(p.strength[row])
+    return Scan(
+        strategy=config.strategy,
+        symbol_id=symbol_id,
+        decided_at=decided_at,
+        decision=Decision.SIGNAL if is_signal else Decision.SKIP,
+        reason=SIGNAL_REASON if is_signal else SkipReason(p.reason[row]).value,
+        regime=Regime(p.regime[row]),
+        strength=strength if math.isfinite(strength) else 0.0,
+        confidence=None,
+        config_hash=config.hash,
+        metadata={"close": close, "confirmations": int(p.confirmations[row]), "decided_by": "rule"},
+    )
+
+
+def signal(config: StrategyConfig, symbol_id: int, decided_at: datetime, p: Proposals, row: int) -> Signal:
+    """Return the trade that one row proposes."""
+    fraction = float(p.target_fraction[row])
+    rungs = np.isfinite(p.ladder[row])
+    weights = p.size_weights[row][np.concatenate(([True], rungs))]
+    return Signal(
+        strategy=config.strategy,
+        symbol_id=symbol_id,
+        decided_at=decided_at,
+        side=Side.LONG,
+        entry=float(p.entry[row]),
+        stop=float(p.stop[row]),
+        target=float(p.target[row]),
+        expires_at=EPOCH + timedelta(seconds=int(p.expires_at[row])),
+        strength=float(p.strength[row]),
+        confirmations=int(p.confirmations[row]),
+        ladder=tuple(float(price) for price in p.ladder[row][rungs]),
+        size_weights=tuple(float(weight) for weight in weights),
+        target_fraction=fraction if math.isfinite(fraction) else None,
+        trail_distance=float(p.trail_distance[row]),
+        regime=Regime(p.regime[row]),
+        config_hash=config.hash,
+    )
+
+
+def missing(config: StrategyConfig, symbol_ids: Sequence[int], decided_at: datetime) -> list[Scan]:
+    """Return the scan rows of symbols that had no bar at this close."""
+    return [
+        Scan(
+            strategy=config.strategy, symbol_id=symbol_id, decided_at=decided_at, decision=Decision.SKIP,
+            reason=SkipReason.NO_BAR.value, regime=Regime.UNKNOWN, strength=0.0, confidence=None,
+            config_hash=config.hash, metadata={},
+        )
+        for symbol_id in symbol_ids
+    ]

@@ -1,0 +1,157 @@
+"""Evaluates every symbol at every bar close with one strategy's rule."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from prometheus_client import Counter
+from tracker.domain.instrument import InstrumentStatus
+from tracker.domain.signal import Decision, Signal
+from tracker.domain.timeframe import EPOCH, Timeframe
+from tracker.quant.features import FEATURE_SET
+from tracker.quant.frame import closed_context, feature_frame
+from tracker.quant.strategies import RULES
+from tracker.runtime.logging import Logger
+from tracker.store.bars import BarTable, read_watermarks, read_window
+from tracker.store.database import Database, Transaction
+from tracker.store.features import (
+    FEATURES_CHANNEL,
+    FeatureTable,
+    find_feature_set,
+    read_feature_watermarks,
+    read_features,
+)
+from tracker.store.scans import Scan, advance_scan_watermark, read_scan_watermark, write_scans, write_signals
+from tracker.store.symbols import read_symbols
+
+from services.strategy_scanner.config import StrategyConfig
+from services.strategy_scanner.looks import look, missing, signal
+from services.strategy_scanner.settings import ScannerSettings
+
+CONTEXT = Timeframe.H1
+# The oldest hourly bar that can still be a decision's context.
+CONTEXT_SPAN = timedelta(hours=4)
+SCANS = Counter("tracker_scans_total", "Looks at a symbol", ["strategy", "decision"])
+
+
+class StrategyScanner:
+    """Follows the feature watermarks."""
+
+    channels = (FEATURES_CHANNEL,)
+
+    def __init__(self, database: Database, config: StrategyConfig, settings: ScannerSettings, log: Logger) -> None:
+        """Scan with the rule and the parameters of `config`."""
+        self.name = f"strategy_scanner_{config.strategy}"
+        self._database = database
+        self._config = config
+        self._settings = settings
+        self._log = log
+        self._rule = RULES[config.strategy]
+        self._scans = 0
+        self._signals = 0
+        self._through: datetime | None = None
+
+    def detail(self) -> dict[str, Any]:
+        """Return what is shown in /health."""
+        return {
+            "strategy": self._config.strategy.value, "config": self._config.hash, "scans": self._scans,
+            "signals": self._signals, "closed_through": self._through.isoformat() if self._through else None,
+            "decided_by": "rule",
+        }
+
+    async def run_once(self) -> bool:
+        """Scan the closes that are due, in one transaction."""
+        async with self._database.transaction() as transaction:
+            span = await self._due(transaction)
+            feature_set = await find_feature_set(transaction, FEATURE_SET)
+            if span is None or feature_set is None:
+                return False
+            first, end, target = span
+            scans, signals = await self._scan(transaction, feature_set, first, end)
+            await write_scans(transaction, self._config.timeframe, scans)
+            await write_signals(transaction, self._config.timeframe, signals)
+            await advance_scan_watermark(transaction, self._config.strategy, self._config.timeframe, end)
+            await transaction.commit()
+        self._count(scans, signals, end)
+        return end < target
+
+    async def _due(self, transaction: Transaction) -> tuple[datetime, datetime, datetime] | None:
+        """Return (scanned through, scan through now, features complete through), None where nothing is due."""
+        frame = self._config.timeframe
+        ready = await read_feature_watermarks(transaction)
+        if frame not in ready:
+            return None
+        # A close on the hour waits for the features of that hour, where hours are collected at all.
+        target = ready[frame]
+        marks = await read_watermarks(transaction)
+        if CONTEXT in marks:
+            context = ready.get(CONTEXT, marks[CONTEXT].opened_at)
+            target = min(target, context + CONTEXT.duration - frame.duration)
+        first = await read_scan_watermark(transaction, self._config.strategy)
+        if first is None:
+            first = marks[frame].opened_at
+        if first >= target:
+            return None
+        return first, min(target, first + self._settings.closes_per_run * frame.duration), target
+
+    async def _scan(
+        self, transaction: Transaction, feature_set: int, first: datetime, end: datetime
+    ) -> tuple[list[Scan], list[Signal]]:
+        """Look at every active symbol at every close in (first, end]."""
+        frame = self._config.timeframe
+        base = await read_features(transaction, feature_set, frame, first, end)
+        context = await read_features(transaction, feature_set, CONTEXT, first - CONTEXT_SPAN, end)
+        bars = await read_window(transaction, frame, first, end)
+        closes = [first + (n + 1) * frame.duration for n in range((end - first) // frame.duration)]
+        scans: list[Scan] = []
+        signals: list[Signal] = []
+        for instrument in await read_symbols(transaction):
+            if instrument.status is not InstrumentStatus.ACTIVE:
+                continue
+            symbol_id = instrument.symbol_id
+            seen = self._look_at(symbol_id, base.get(symbol_id), context.get(symbol_id), bars.get(symbol_id))
+            for scan, proposal in seen:
+                scans.append(scan)
+                if proposal is not None:
+                    signals.append(proposal)
+            looked = {scan.decided_at for scan, _ in seen}
+            for moment in closes:
+                if moment not in looked:
+                    scans += missing(self._config, [symbol_id], moment)
+        return scans, signals
+
+    def _look_at(
+        self, symbol_id: int, base: FeatureTable | None, context: FeatureTable | None, bars: BarTable | None
+    ) -> list[tuple[Scan, Signal | None]]:
+        """Look at one symbol at each of its bars' closes."""
+        if base is None or bars is None:
+            return []
+        common, of_base, of_bars = np.intersect1d(base.ts, bars.ts, return_indices=True)
+        decided_at = common + self._config.timeframe.seconds
+        width = len(FEATURE_SET.names)
+        hours = context or FeatureTable(ts=np.empty(0, dtype=np.int64), values=np.empty((0, width)))
+        frame = feature_frame(
+            close=bars.close[of_bars],
+            decided_at=decided_at,
+            base=base.values[of_base],
+            context=closed_context(decided_at=decided_at, context_ts=hours.ts, context=hours.values),
+        )
+        proposals = self._rule.evaluate(frame, self._config.params)
+        result: list[tuple[Scan, Signal | None]] = []
+        for row, seconds in enumerate(decided_at.tolist()):
+            moment = EPOCH + timedelta(seconds=seconds)
+            scan = look(self._config, symbol_id, moment, float(frame.close[row]), proposals, row)
+            found = scan.decision is Decision.SIGNAL
+            result.append((scan, signal(self._config, symbol_id, moment, proposals, row) if found else None))
+        return result
+
+    def _count(self, scans: list[Scan], signals: list[Signal], end: datetime) -> None:
+        self._scans += len(scans)
+        self._signals += len(signals)
+        self._through = end
+        SCANS.labels(self._config.strategy.value, "SIGNAL").inc(len(signals))
+        SCANS.labels(self._config.strategy.value, "SKIP").inc(len(scans) - len(signals))
+        self._log.info("scanned", action="scanned", strategy=self._config.strategy.value,
+                       closed_through=end.isoformat(), scans=len(scans), signals=len(signals))

@@ -1,0 +1,81 @@
+"""One real Postgres for the whole run, one fresh migrated database for each test that asks."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from tracker.store.database import Database
+from tracker.store.embedded import EmbeddedPostgres
+from tracker.store.migrate import migrate
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+TEMPLATE = "template_migrated"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def shared_candles() -> Path:
+    """Folder with the real candles; skips where the folder is not there."""
+    folder = SHARED / "candles"
+    if not folder.is_dir():
+        pytest.skip("../shared/data/candles is not there")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """The embedded server, with a migrated template database."""
+    with (
+        tempfile.TemporaryDirectory(prefix="tracker-test-") as folder,
+        EmbeddedPostgres(Path(folder) / "postgres", Path(folder) / "run") as server,
+    ):
+        asyncio.run(run_as_admin(server, f'CREATE DATABASE "{TEMPLATE}"'))
+        migrate(named(server, TEMPLATE))
+        yield server
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """Connection string of a fresh migrated database."""
+    name = f"test_{next(_numbers)}"
+    await run_as_admin(postgres, f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
+    try:
+        yield named(postgres, name)
+    finally:
+        await run_as_admin(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+async def open_database(database_url: str) -> AsyncIterator[Callable[[str | None], Awaitable[Database]]]:
+    """Return a function that opens the test's database under a service's role (None: the owner)."""
+    opened: list[Database] = []
+
+    async def open_as(service: str | None) -> Database:
+        role = None if service is None else f"tracker_{service}"
+        database = await Database.open(database_url, role=role, pool_size=3, application="test")
+        opened.append(database)
+        return database
+
+    yield open_as
+    for database in opened:
+        await database.close()
+
+
+async def run_as_admin(server: EmbeddedPostgres, statement: str) -> None:
+    """Run one statement on the server's own database."""
+    connection = await asyncpg.connect(server.url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def named(server: EmbeddedPostgres, database: str) -> str:
+    """Return the server's connection string with another database."""
+    return server.url.replace("@/tracker?", f"@/{database}?")
