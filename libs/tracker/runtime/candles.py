@@ -116,7 +116,7 @@ def read_candles(file: CandleFile | Path) -> CandleSeries:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{named.path}: cannot be read: {error}") from None
     lines = csv.reader(io.StringIO(text, newline=""))
-    order = _column_order(named.path, next(lines, []))
+    order = _column_order(named.path, next(lines, list[str]()))
     rows = [(lines.line_num, row) for row in lines if row]
     fast = _read_columns([row for _, row in rows], order)
     if fast is not None:
@@ -219,7 +219,8 @@ def parse_number(text: str) -> float:
     if not text:
         raise ValueError("is empty")
     try:
-        number = float(text) if "_" not in text else math.nan
+        # Python reads 1_0 as ten; no exchange writes that.
+        number = float(text.replace("_", "?"))
     except ValueError:
         raise ValueError("is not a number") from None
     if not math.isfinite(number):
@@ -239,10 +240,10 @@ def parse_open_time(text: str) -> int:
     except (ValueError, OverflowError):
         raise ValueError("is neither an ISO time nor epoch seconds or milliseconds") from None
     seconds, rest = divmod(milliseconds, 1000)
-    if rest:
-        raise ValueError("is not a whole second")
     if not 0 <= seconds < _LATEST_SECOND:
         raise ValueError("lies outside 1970 to 2100")
+    if rest:
+        raise ValueError("is not a whole second")
     return seconds
 
 

@@ -181,3 +181,31 @@ class Database:
 
 async def _keep(_: object) -> None:
     """Leave a returned connection as it is: transactions set everything LOCAL, so nothing remains."""
+
+
+async def create_database(server: str, name: str) -> None:
+    """Make an empty database on the server that `server` addresses."""
+    await _administer(server, f'CREATE DATABASE "{_plain_name(name)}"')
+
+
+async def drop_database(server: str, name: str) -> None:
+    """Remove a database, ending whatever is still connected to it."""
+    await _administer(server, f'DROP DATABASE IF EXISTS "{_plain_name(name)}" WITH (FORCE)')
+
+
+async def _administer(server: str, statement: str) -> None:
+    try:
+        connection = cast("asyncpg.Connection[Row]", await asyncpg.connect(server, timeout=10))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+    except (*UNAVAILABLE, asyncpg.PostgresError, ValueError) as error:
+        raise DatabaseUnavailableError(f"the database server cannot do this: {error}") from error
+
+
+def _plain_name(name: str) -> str:
+    """A name cannot be a parameter, so it must be one that needs no quoting."""
+    if not name.replace("_", "").isalnum():
+        raise SchemaError(f"{name!r} is not a plain name")
+    return name

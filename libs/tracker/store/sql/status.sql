@@ -6,12 +6,14 @@ FROM tracker.service_heartbeats ORDER BY service;
 
 -- name: freshness
 -- Each timeframe's newest bar, the seconds since it closed, and how far the timeframe is complete.
-SELECT t.timeframe::text AS timeframe, l.newest, w.closed_through,
-       greatest(extract(epoch FROM now() - l.newest - tracker.duration(t.timeframe)), 0)::float8 AS age_seconds
-FROM unnest(enum_range(NULL::tracker.timeframe)) AS t(timeframe)
+SELECT t.timeframe, l.newest, w.closed_through,
+       CASE WHEN l.newest IS NOT NULL THEN
+         greatest(extract(epoch FROM now() - l.newest - tracker.duration(t.timeframe)), 0)::float8
+       END AS age_seconds
+FROM (VALUES ('1m'), ('5m'), ('15m'), ('1h'), ('1d')) AS t(timeframe)
 LEFT JOIN (SELECT timeframe, max(ts) AS newest FROM tracker.latest_bar GROUP BY timeframe) l USING (timeframe)
 LEFT JOIN tracker.bar_watermarks w USING (timeframe)
-ORDER BY t.timeframe;
+ORDER BY tracker.duration(t.timeframe);
 
 -- name: symbols
 -- All symbols; one is live when its last bar is within five minutes, or one bar, of the newest of its kind.

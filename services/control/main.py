@@ -1,0 +1,148 @@
+"""The `tracker` command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from tracker.domain.errors import TrackerError
+from tracker.runtime.settings import environment, load_settings
+
+from services.control.settings import ControlSettings
+from services.control.source import CATCH_UP, Source
+
+app = typer.Typer(
+    help="Starts, watches and stops the fleet.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+fleet_app = typer.Typer(help="The table of services, configs/fleet.toml.", no_args_is_help=True)
+app.add_typer(fleet_app, name="fleet")
+
+
+@app.command()
+def up(
+    source: Annotated[Source | None, typer.Option(help="Where bars come from; simulated unless told.")] = None,
+    candles: Annotated[Path | None, typer.Option(help="Folder with SYMBOL_TIMEFRAME.csv files to replay.")] = None,
+    services: Annotated[str, typer.Option(help="Only these services, separated by commas.")] = "",
+    detach: Annotated[bool, typer.Option("--detach", help="Leave the fleet running and return.")] = False,
+    catch_up: Annotated[str, typer.Option(help="Simulated history streamed first, such as 6h.")] = CATCH_UP,
+) -> None:
+    """Start the fleet, and show how it does until Ctrl-C."""
+    from services.control.source import choose_source
+    from services.control.up import bring_up, plan_run
+
+    settings = load_settings(ControlSettings)
+    chosen = choose_source(source, candles)
+    run = plan_run(settings, chosen, _names(services), candles, catch_up)
+    bring_up(run, chosen, detach=detach, console=Console())
+
+
+@app.command()
+def down() -> None:
+    """Drain a fleet that was left running."""
+    from services.control.up import bring_down, fleet_here
+
+    bring_down(fleet_here(load_settings(ControlSettings)), Console())
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show services, freshness, symbols, scans, positions and equity; exit code 1 without a database."""
+    import orjson
+
+    from services.control.fleet_status import look
+    from services.control.status_view import status_view
+    from services.control.up import fleet_here
+
+    found = look(fleet_here(load_settings(ControlSettings)))
+    if as_json:
+        sys.stdout.write(orjson.dumps(found.document(), option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        Console().print(status_view(found))
+    if found.pipeline is None:
+        raise typer.Exit(1)
+
+
+@app.command()
+def replay(
+    candles: Annotated[Path, typer.Option(help="Folder with SYMBOL_TIMEFRAME.csv files, or one such file.")],
+    symbols: Annotated[list[str] | None, typer.Option(help="Only these; repeat it or use commas.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the database and the logs behind.")] = False,
+) -> None:
+    """Replay candles through the real processes on a fresh database, and report what came of it."""
+    import orjson
+
+    from services.control.replay import replay as run_replay
+    from services.control.replay import tell_bad_rows
+    from services.control.replay_view import replay_view
+
+    chosen = tuple(name for text in symbols or () for name in _names(text))
+    console = Console(stderr=True)
+    with console.status("reading the candles") as line:
+        report, bad_rows = run_replay(load_settings(ControlSettings), candles, chosen, line.update, keep=keep)
+    if as_json:
+        sys.stdout.write(orjson.dumps(report.document(), option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        Console().print(replay_view(report))
+    tell_bad_rows(bad_rows)
+    if bad_rows:
+        raise typer.Exit(2)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest migration."""
+    from services.control.migration import migrate_database
+
+    applied = migrate_database(load_settings(ControlSettings))
+    sys.stdout.write("".join(f"applied {name}\n" for name in applied) or "nothing to apply\n")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def psql(context: typer.Context) -> None:
+    """Open psql on the database; arguments are handed on."""
+    from services.control.psql import psql_command
+
+    command, extra = psql_command(load_settings(ControlSettings))
+    os.execve(command[0], [*command, *context.args], {**environment(), **extra})  # noqa: S606 - psql takes over
+
+
+@fleet_app.command()
+def render(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the files agree.")] = False,
+) -> None:
+    """Make Procfile, Railway files and supervisor config from the table."""
+    from services.control import render as rendering
+    from services.control.fleet import load_fleet
+
+    files = rendering.rendered_files(load_fleet())
+    if check:
+        rendering.check(files)
+        return
+    for path in rendering.write(files):
+        sys.stdout.write(f"{path}\n")
+
+
+def main() -> None:
+    """Run a command; what makes it impossible is one sentence and exit code 2."""
+    try:
+        app()
+    except TrackerError as error:
+        sys.stderr.write(f"tracker: {error}\n")
+        sys.exit(2)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""`tracker migrate`: the newest migrations, on the database that the fleet uses."""
+
+from __future__ import annotations
+
+from tracker.store.embedded import EmbeddedPostgres
+from tracker.store.migrate import migrate
+
+from services.control.places import Places
+from services.control.settings import ControlSettings
+
+
+def migrate_database(settings: ControlSettings) -> list[str]:
+    """Apply what is pending and return the file names; an embedded server is started for it where none runs.
+
+    Raises DatabaseSetupError.
+    """
+    if settings.url is not None:
+        return migrate(settings.url)
+    places = Places.of(settings.state_dir)
+    places.prepare()
+    server = EmbeddedPostgres(places.postgres_data, places.runtime_dir)
+    if server.is_running():
+        return migrate(server.url)
+    with server:
+        return migrate(server.url)

@@ -1,0 +1,81 @@
+"""Where the bars come from, as environment for the services."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from tracker.domain.errors import ConfigError, InputError
+
+SIMULATOR = "market_simulator"
+CATCH_UP = "6h"
+REPLAY_CLOCK = "60x"
+
+
+class Source(StrEnum):
+    """The invented market, candles from files, or the vendor."""
+
+    SIMULATED = "simulated"
+    REPLAY = "replay"
+    POLYGON = "polygon"
+
+
+def choose_source(source: Source | None, candles: Path | None) -> Source:
+    """Return the source meant by the options; raises InputError where they contradict each other."""
+    chosen = source or (Source.REPLAY if candles is not None else Source.SIMULATED)
+    if chosen is Source.REPLAY and candles is None:
+        raise InputError("--source replay needs --candles DIR, a folder with SYMBOL_TIMEFRAME.csv files")
+    if chosen is not Source.REPLAY and candles is not None:
+        raise InputError(f"--candles goes with --source replay, not with {chosen}")
+    return chosen
+
+
+def source_environment(
+    source: Source, simulator_port: int, candles: Path | None, catch_up: str, api_key: str
+) -> dict[str, str]:
+    """Return what the services must find in their environment.
+
+    Raises ConfigError where the vendor's key is missing, InputError where there are no candles to read.
+    """
+    common = {"TRACKER_SOURCE": source.value}
+    if source is Source.POLYGON:
+        if not api_key:
+            raise ConfigError("environment: POLYGON_API_KEY is missing, which --source polygon needs")
+        return common
+    common |= {
+        "POLYGON_WS_URL": f"ws://127.0.0.1:{simulator_port}/crypto",
+        "POLYGON_REST_URL": f"http://127.0.0.1:{simulator_port}",
+        "POLYGON_API_KEY": "simulated",
+    }
+    if candles is None:
+        return common | {"MARKET_SIMULATOR_CATCH_UP": catch_up}
+    return common | {
+        "MARKET_SIMULATOR_CANDLES": str(_readable(candles)),
+        "MARKET_SIMULATOR_CLOCK": REPLAY_CLOCK,
+    }
+
+
+def claim_database(state_dir: Path, environment: Mapping[str, str], source: Source) -> None:
+    """Note the source of a database at the first start; raises ConfigError where it had another one.
+
+    Invented and real bars in one table could not be told apart afterwards.
+    """
+    identity = hashlib.sha256(environment.get("DATABASE_URL", "").encode()).hexdigest()[:8]
+    note = state_dir / f"source-{identity}"
+    known = note.read_text(encoding="utf-8").strip() if note.exists() else source.value
+    if known != source.value:
+        raise ConfigError(
+            f"the database holds bars of --source {known}, not {source}:"
+            f" name another folder with TRACKER_STATE_DIR, or remove {state_dir}"
+        )
+    note.write_text(f"{source}\n", encoding="utf-8")
+
+
+def _readable(candles: Path) -> Path:
+    # NumPy comes along with it, and is not needed by the other sources.
+    from tracker.runtime.candles import candle_files
+
+    candle_files(candles)
+    return candles.expanduser().resolve()

@@ -1,0 +1,148 @@
+"""`tracker up`: bring the fleet up, show how it does, and drain it in the end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from tracker.runtime.settings import environment
+
+from services.control.fleet import FleetService, load_fleet
+from services.control.fleet_status import StatusReader
+from services.control.places import Places
+from services.control.settings import ControlSettings
+from services.control.source import SIMULATOR, Source, claim_database, source_environment
+from services.control.status_view import status_view
+from services.control.supervision import FleetRun, Progress
+
+READY_SECONDS = 30.0
+PAGES = ("dashboard", "health_monitor")
+
+
+class StopRequest:
+    """SIGTERM and SIGINT, taken note of instead of ending the process."""
+
+    def __init__(self) -> None:
+        """Take the signals over."""
+        self._event = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._event.set())
+
+    def is_made(self) -> bool:
+        """Tell whether a signal has come."""
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a signal; return whether one has come."""
+        return self._event.wait(seconds)
+
+
+def plan_run(
+    settings: ControlSettings, source: Source, services: tuple[str, ...], candles: Path | None, catch_up: str
+) -> FleetRun:
+    """Return the run that the options ask for; raises ConfigError or InputError."""
+    fleet = load_fleet()
+    inherited = environment()
+    ports = fleet.ports(inherited)
+    places = Places.of(settings.state_dir)
+    chosen = fleet.chosen(services or _usual(source, fleet.names))
+    extra = source_environment(
+        source, ports[SIMULATOR], candles, catch_up, settings.polygon_api_key.get_secret_value()
+    )
+    extra["HEALTH_MONITOR_SERVICES"] = ",".join(each.name for each in chosen if _beats(each))
+    return FleetRun(
+        state_dir=places.state_dir,
+        runtime_dir=places.runtime_dir,
+        ports=ports,
+        environment={**inherited, **extra},
+        services=[each.name for each in chosen],
+        fleet=fleet,
+    )
+
+
+def fleet_here(settings: ControlSettings) -> FleetRun:
+    """Return the run of this checkout without a choice of services: to look at it, or to stop it."""
+    places = Places.of(settings.state_dir)
+    return FleetRun(
+        state_dir=places.state_dir,
+        runtime_dir=places.runtime_dir,
+        ports={},
+        environment=environment(),
+        services=(),
+    )
+
+
+def bring_up(run: FleetRun, source: Source, *, detach: bool, console: Console) -> None:
+    """Start the fleet; then watch it until a signal comes and drain it, or leave it running."""
+    stop = StopRequest()
+    run.places.prepare()
+    claim_database(run.places.state_dir, run.environment, source)
+    if run.supervisor.is_running():
+        console.print("The fleet runs already; starting what is missing.")
+    try:
+        started = time.monotonic()
+        with console.status("starting") as line:
+            run.start(lambda step: _step(console, line.update, step))
+            waiting = _await_ready(run, stop, line.update)
+        _announce(run, waiting, time.monotonic() - started, console)
+        if not detach:
+            _watch(run, stop, console)
+    finally:
+        if not detach or stop.is_made():
+            bring_down(run, console)
+
+
+def bring_down(run: FleetRun, console: Console) -> None:
+    """Drain the fleet and say so."""
+    with console.status("stopping") as line:
+        was_up = run.stop(lambda step: _step(console, line.update, step))
+    console.print("The fleet is down." if was_up else "The fleet does not run.")
+
+
+def _usual(source: Source, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name != SIMULATOR or source is not Source.POLYGON)
+
+
+def _beats(service: FleetService) -> bool:
+    return service.role is not None and service.name not in PAGES
+
+
+def _step(console: Console, update: Progress, step: str) -> None:
+    console.print(f"  {step}", style="dim", highlight=False)
+    update(step)
+
+
+def _await_ready(run: FleetRun, stop: StopRequest, update: Progress) -> list[str]:
+    """Wait until all services answer; return those that still do not."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        waiting = [each.name for each in run.unready()]
+        if not waiting or stop.is_made() or time.monotonic() > deadline:
+            return waiting
+        update(f"waiting for {', '.join(waiting)}")
+        stop.wait(0.1)
+
+
+def _announce(run: FleetRun, waiting: list[str], seconds: float, console: Console) -> None:
+    ready = len(run.services) - len(waiting)
+    console.print(f"{ready} of {len(run.services)} services are up after {seconds:.1f} s", highlight=False)
+    for name in waiting:
+        console.print(f"{name} does not answer yet: see {run.log_file(name)}", style="yellow", soft_wrap=True)
+    names = [each.name for each in run.services]
+    page = next((name for name in PAGES if name in names), None)
+    if page is not None:
+        path = "/" if page == "dashboard" else "/health"
+        console.print(f"Page: http://127.0.0.1:{run.ports[page]}{path}", highlight=False, soft_wrap=True)
+    console.print(f"Logs: {run.places.logs}", highlight=False, soft_wrap=True)
+
+
+def _watch(run: FleetRun, stop: StopRequest, console: Console) -> None:
+    console.print("Ctrl-C stops the fleet.")
+    with StatusReader(run.database_url) as reader, Live(console=console, auto_refresh=False) as live:
+        while not stop.is_made():
+            live.update(status_view(reader.read(run.states())), refresh=console.is_terminal)
+            stop.wait(1)

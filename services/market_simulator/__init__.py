@@ -1,0 +1,1 @@
+"""A stand-in exchange that speaks the Polygon protocol over WebSocket and REST."""

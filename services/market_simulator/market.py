@@ -1,0 +1,76 @@
+"""What a market is to the rest of the exchange: listings, minutes to stream, bars to serve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tracker.runtime.candles import BadRow
+
+from services.market_simulator.bars import Bars
+from services.market_simulator.wire import Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A symbol and the vendor's names for it; `decimals` is how finely a VWAP is quoted."""
+
+    symbol: str
+    stream: str
+    rest: str
+    name: str
+    decimals: int
+
+    @property
+    def currencies(self) -> tuple[str, str]:
+        """Base and quote currency."""
+        base, _, quote = self.symbol.partition("-")
+        return base, quote
+
+
+class Market(Protocol):
+    """Bars of all listed symbols; all times are epoch seconds."""
+
+    @property
+    def listings(self) -> Mapping[str, Listing]:
+        """Listings by REST ticker."""
+        ...
+
+    @property
+    def first(self) -> int | None:
+        """Open of the first bar there is, None where the market has no end."""
+        ...
+
+    @property
+    def last(self) -> int | None:
+        """Close of the last bar there is, None where the market has no end."""
+        ...
+
+    def frames(self, after: int, through: int) -> Iterator[Frame]:
+        """Yield a frame for each moment in (after, through] at which bars close, in order."""
+        ...
+
+    def source_span(self, symbol: str, span: int) -> int | None:
+        """Return the length of the bars that bars of `span` seconds are made of, None where none do."""
+        ...
+
+    def rows(self, symbol: str, source_span: int, start: int, end: int) -> Bars:
+        """Return the source bars with start <= ts < end, or only the earlier part of a long stretch.
+
+        A result that stops early stops at a day's end; `chunk_seconds` says after how long.
+        """
+        ...
+
+    @property
+    def chunk_seconds(self) -> int:
+        """Longest stretch to ask `rows` for at once."""
+        ...
+
+    def bad_rows(self, symbol: str, span: int, start: int, end: int) -> Sequence[BadRow]:
+        """Return the rows of that length in start <= ts < end that hold no numbers."""
+        ...
+
+    def correct(self, symbol: str, before: int, count: int) -> Sequence[Frame]:
+        """Change the last `count` bars of a symbol that closed by `before`, and return them as frames."""
+        ...

@@ -1,0 +1,1 @@
+"""Trades the strategies' signals on paper, minute by minute of event time."""

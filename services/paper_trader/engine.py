@@ -1,0 +1,155 @@
+"""One minute of event time after the other: fills of what rested, then the new signals, then equity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tracker.domain.candle import Candle
+from tracker.domain.order import ENTRY_LEG, RefusalReason
+from tracker.domain.signal import Signal
+from tracker.quant.execution import is_quiet, observe, volume_budget, walk_bar
+from tracker.quant.paper import TradingRules
+from tracker.quant.risk import Portfolio, judge
+from tracker.quant.sizing import Refused, reserve_price
+
+from services.paper_trader.book import Book, LiveTrade, moment_of, seconds_of
+from services.paper_trader.booking import book_executions, settle_orders
+from services.paper_trader.plan import planned, refused
+
+MINUTE_SECONDS = 60
+EQUITY_SECONDS = 900
+
+
+@dataclass(slots=True)
+class _Minute:
+    """What the trades of one minute share: its volume by symbol, and the cash that entries may use.
+
+    `pool` is what was free before the minute: money from a sale within a bar cannot buy at its open.
+    """
+
+    close: int
+    pool: float
+    budgets: dict[int, float]
+
+
+class Engine:
+    """Walks a book through minutes, without I/O; only the book changes."""
+
+    def __init__(
+        self, book: Book, rules: TradingRules, rules_hash: str, signals: Sequence[Signal]
+    ) -> None:
+        """Take the book and the signals of the minutes to come, in the order in which to act on them."""
+        self.book = book
+        self._rules = rules
+        self._rules_hash = rules_hash
+        self._execution = rules.paper.execution
+        self._signals: dict[int, list[Signal]] = {}
+        for signal in signals:
+            self._signals.setdefault(seconds_of(signal.decided_at), []).append(signal)
+        self._candles: dict[int, Mapping[int, Candle]] = {}
+
+    def unloaded(self) -> list[int]:
+        """Return the symbols of live trades whose bars are not there yet."""
+        return sorted({each.instrument.symbol_id for each in self.book.live} - self._candles.keys())
+
+    def load(self, symbol_id: int, candles: Mapping[int, Candle]) -> None:
+        """Take in a symbol's bars by their close time in Unix seconds."""
+        self._candles[symbol_id] = candles
+
+    def run(self, after: int, through: int) -> int:
+        """Process the minutes in (after, through], in Unix seconds; return the last one processed.
+
+        Stops early once a trade was taken in a symbol whose bars are not loaded.
+        """
+        for minute in range(after + MINUTE_SECONDS, through + 1, MINUTE_SECONDS):
+            filled = self._fill(minute)
+            taken = self._take(minute)
+            if filled or minute % EQUITY_SECONDS == 0:
+                self.book.equity.append(self.book.value(moment_of(minute)))
+            if taken and self.unloaded():
+                return minute
+        return through
+
+    def refuse_late(self, signal: Signal, processed_through: datetime) -> None:
+        """Note that a signal came after its minute."""
+        note = f"arrived when {processed_through.isoformat()} was processed"
+        self._refuse(signal, Refused(reason=RefusalReason.LATE, note=note), processed_through)
+
+    def _fill(self, close: int) -> bool:
+        trades = self.book.live
+        before = len(self.book.fills)
+        entering = any(each.trade.entry_rest > 0.0 for each in trades)
+        minute = _Minute(close, self._free_cash(trades) if entering else 0.0, {})
+        for live in trades:
+            candle = self._candles.get(live.instrument.symbol_id, {}).get(close)
+            if candle is not None:
+                self._apply(live, candle, minute)
+            if live.trade.entry_rest > 0.0 and close >= live.trade.entry_until:
+                live.trade.entry_rest, live.touched = 0.0, True
+                settle_orders(self.book, live, moment_of(close))
+        return len(self.book.fills) > before
+
+    def _apply(self, live: LiveTrade, candle: Candle, minute: _Minute) -> None:
+        trade = live.trade
+        if is_quiet(trade, candle):
+            observe(trade, candle)
+            live.last, live.touched = candle.close, True
+            return
+        symbol_id = live.instrument.symbol_id
+        budget = minute.budgets.get(symbol_id, volume_budget(candle, self._execution))
+        claim = self._entry_claim(live)
+        executions = walk_bar(trade, candle, self._execution, budget, minute.pool + claim)
+        if not executions and trade.bought == 0.0 and trade.leaving is None:
+            return
+        fills = len(self.book.fills)
+        book_executions(
+            self.book, live, executions, candle, moment_of(minute.close), self._execution
+        )
+        minute.budgets[symbol_id] = budget - sum(each.quantity for each in executions)
+        entries = [each for each in self.book.fills[fills:] if each.order.leg == ENTRY_LEG]
+        if entries:
+            cost = sum(float(each.price * each.quantity + each.fee) for each in entries)
+            minute.pool += claim - cost - self._entry_claim(live)
+
+    def _take(self, minute: int) -> bool:
+        signals = self._signals.get(minute)
+        if not signals:
+            return False
+        equity = float(self.book.value(moment_of(minute)).equity)
+        taken = False
+        for signal in signals:
+            taken = self._decide(signal, equity) or taken
+        return taken
+
+    def _decide(self, signal: Signal, equity: float) -> bool:
+        trades = self.book.live
+        instrument = self.book.instruments[signal.symbol_id]
+        portfolio = Portfolio(
+            live={(each.position.strategy, each.position.symbol_id) for each in trades},
+            equity=equity, free_cash=self._free_cash(trades),
+        )
+        verdict = judge(signal, instrument, portfolio, self._rules.risk, self._execution)
+        if isinstance(verdict, Refused):
+            self._refuse(signal, verdict, signal.decided_at)
+            return False
+        self.book.add_trade(planned(
+            signal, verdict, instrument, self.book.account.account, self._rules_hash,
+            self._execution.entry_valid_bars,
+        ))
+        return True
+
+    def _refuse(self, signal: Signal, verdict: Refused, placed_at: datetime) -> None:
+        self.book.add_order(refused(
+            signal, self.book.account.account, self._rules_hash, verdict.reason, verdict.note, placed_at
+        ))
+
+    def _free_cash(self, trades: Sequence[LiveTrade]) -> float:
+        return float(self.book.account.cash) - sum(each.reserved(self._execution) for each in trades)
+
+    def _entry_claim(self, live: LiveTrade) -> float:
+        order = live.orders.get(ENTRY_LEG)
+        if order is None:
+            return 0.0
+        return reserve_price(float(order.reference_price), self._execution, maker=False) * float(order.rest)
