@@ -94,10 +94,8 @@ class Fleet(BaseModel):
 
     @model_validator(mode="after")
     def _check_table(self) -> Fleet:
-        for what, values in (
-            ("name", [each.name for each in self.service]),
-            ("port", [each.port for each in self.service]),
-        ):
+        for what in ("name", "port"):
+            values = [getattr(each, what) for each in self.service]
             twice = next((value for value in values if values.count(value) > 1), None)
             if twice is not None:
                 raise ValueError(f"the {what} {twice} is given to two services")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+import orjson
 from tracker.domain.errors import SchemaError
 from tracker.store.bars import count_bars, count_rejected
 from tracker.store.database import Database
 from tracker.store.features import count_features
 from tracker.store.paper import ledger_check, paper_summary
 from tracker.store.scans import count_scans
+from tracker.store.trades import read_trades
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,7 @@ class ReplayReport:
     ledger_ok: bool
     ledger_difference: Decimal
     rejected: int
+    trades_sha256: str
     seconds: float = 0.0
 
     def after(self, seconds: float) -> ReplayReport:
@@ -49,6 +53,11 @@ class ReplayReport:
 
 def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
+
+
+def _digest(trades: list[dict[str, Any]]) -> str:
+    """Two runs that traded alike have the same one."""
+    return hashlib.sha256(orjson.dumps(trades, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 async def read_report(url: str) -> ReplayReport:
@@ -79,6 +88,7 @@ async def read_report(url: str) -> ReplayReport:
                 ledger_ok=check.ok,
                 ledger_difference=check.difference,
                 rejected=await count_rejected(transaction),
+                trades_sha256=_digest(await read_trades(transaction)),
             )
     finally:
         await database.close()

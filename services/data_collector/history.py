@@ -15,7 +15,7 @@ from tracker.domain.instrument import Instrument
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.runtime.logging import Logger
 from tracker.store.backfill import Chunk, finish_chunk, has_plan, plan_chunks, planned_chunks
-from tracker.store.bars import BarTable, Rejection, merge_history, read_last_stored, reject
+from tracker.store.bars import BarTable, Rejection, merge_history, read_resume_point, reject
 from tracker.store.database import Database
 
 from services.data_collector.buffer import Item
@@ -30,7 +30,7 @@ LONGEST_REQUEST = {
     Timeframe.H1: timedelta(days=720),
     Timeframe.D1: timedelta(days=3650),
 }
-# The newest stored bar may have been taken in while it was still being corrected.
+# The newest complete bar may have been taken in while it was still being corrected.
 OVERLAP_BARS = 2
 
 T = TypeVar("T")
@@ -116,22 +116,20 @@ class History:
     async def missed(
         self, instruments: Sequence[Instrument], now: datetime, lost: Mapping[str, datetime]
     ) -> list[Item]:
-        """Return each symbol's bars from its last stored one (or its first lost one) until `now`, in time order."""
+        """Return each symbol's bars from the last complete minute (or its first lost one) until `now`, in time order.
+
+        The newest stored bar says little: bars of a new connection may stand behind a hole that an
+        interrupted repair left open. What is declared complete says it all.
+        """
         async with self._database.transaction() as transaction:
-            last = await read_last_stored(transaction)
+            resume = await read_resume_point(transaction) or self._settings.history_from
         wanted: list[tuple[Instrument, datetime]] = []
         for each in instruments:
-            moments = [moment for moment in (self._resume_at(each, last), lost.get(each.symbol)) if moment]
+            moments = [moment for moment in (resume, lost.get(each.symbol)) if moment is not None]
             if moments:
-                wanted.append((each, min(moments)))
+                wanted.append((each, min(moments) - OVERLAP_BARS * each.base_timeframe.duration))
         found = await _together(self._fetch_range(each, first, now) for each, first in wanted)
         return sorted((item for items in found for item in items), key=_time_of)
-
-    def _resume_at(self, instrument: Instrument, last: Mapping[int, datetime]) -> datetime | None:
-        known = last.get(instrument.symbol_id)
-        if known is None:
-            return self._settings.history_from
-        return known - OVERLAP_BARS * instrument.base_timeframe.duration
 
     async def _fetch_range(self, instrument: Instrument, first: datetime, now: datetime) -> list[Item]:
         timeframe = instrument.base_timeframe

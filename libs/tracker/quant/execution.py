@@ -33,6 +33,7 @@ from tracker.quant.pricing import (
     stop_reference,
     trailed_stop,
 )
+from tracker.quant.trade import Execution, Trade
 
 # Room for the rounding of price and fee in the ledger, after the cash was counted in floats.
 CASH_MARGIN = 1e-9
@@ -56,61 +57,6 @@ class ExecutionParams:
     def fee_rate(self, *, maker: bool) -> float:
         """Return the fee as a fraction of the traded value."""
         return (self.maker_fee_bps if maker else self.taker_fee_bps) * BPS
-
-
-@dataclass(slots=True)
-class Rung:
-    """A resting buy below the entry: its limit price and the quantity still to fill."""
-
-    price: float
-    rest: float
-
-
-@dataclass(slots=True, kw_only=True)
-class Trade:
-    """The working state of one long trade; `walk_bar` changes it in place.
-
-    `step`: every quantity is a multiple of it. Bars that open before `opens_from` do not concern the trade;
-    `entry_rest` is given up at `entry_until`. `bought` and `cost` cover all buys. `leaving` is set once an
-    exit has begun: from then on nothing is bought.
-    """
-
-    step: float
-    opens_from: int
-    entry_until: int
-    expires_at: int
-    entry_rest: float
-    stop: float
-    target: float
-    initial_stop: float
-    target_fraction: float | None = None
-    trail_distance: float = 0.0
-    rungs: list[Rung] = field(default_factory=list[Rung])
-    held: float = 0.0
-    bought: float = 0.0
-    cost: float = 0.0
-    highest: float = -math.inf
-    lowest: float = math.inf
-    leaving: ExitReason | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is held and nothing more will be bought."""
-        return self.held == 0.0 and (self.entry_rest == 0.0 or self.leaving is not None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
-    """A fill in floats; `rung` counts from 0, `reason` is set for exits, `reference` is before slippage."""
-
-    kind: OrderKind
-    quantity: float
-    price: float
-    reference: float
-    maker: bool
-    at_open: bool
-    rung: int = 0
-    reason: ExitReason | None = None
 
 
 @dataclass(slots=True)
@@ -219,8 +165,17 @@ def _enter(walk: _Walk) -> None:
         return
     trade.entry_rest = _less(trade.entry_rest, quantity, trade.step)
     price = _buy_price(quantity, bar, rules)
-    _bought(walk, Execution(kind=OrderKind.ENTRY, quantity=quantity, price=price, reference=bar.open,
-                            maker=False, at_open=True))
+    _bought(
+        walk,
+        Execution(
+            kind=OrderKind.ENTRY,
+            quantity=quantity,
+            price=price,
+            reference=bar.open,
+            maker=False,
+            at_open=True,
+        ),
+    )
 
 
 def _fill_rungs(walk: _Walk, *, at_open: bool) -> bool:
@@ -238,8 +193,18 @@ def _fill_rungs(walk: _Walk, *, at_open: bool) -> bool:
         if quantity <= 0.0:
             continue
         rung.rest = _less(rung.rest, quantity, trade.step)
-        _bought(walk, Execution(kind=OrderKind.RUNG, rung=index, quantity=quantity, price=price,
-                                reference=price, maker=True, at_open=at_open))
+        _bought(
+            walk,
+            Execution(
+                kind=OrderKind.RUNG,
+                rung=index,
+                quantity=quantity,
+                price=price,
+                reference=price,
+                maker=True,
+                at_open=at_open,
+            ),
+        )
         filled = True
     return filled
 
@@ -260,8 +225,9 @@ def _bought(walk: _Walk, execution: Execution) -> None:
 def _sell_at_market(walk: _Walk, reference: float, *, at_open: bool) -> None:
     trade, bar, rules = walk.trade, walk.bar, walk.rules
     quantity = floor_to_step(min(trade.held, walk.budget), trade.step)
-    slip = slippage(quantity, bar.volume, rules.slippage_base_bps, rules.slippage_impact_bps,
-                    rules.slippage_cap_bps)
+    slip = slippage(
+        quantity, bar.volume, rules.slippage_base_bps, rules.slippage_impact_bps, rules.slippage_cap_bps
+    )
     _sold(walk, quantity, market_sell(reference, bar.low, slip), reference, maker=False, at_open=at_open)
 
 
@@ -282,8 +248,17 @@ def _sold(
     trade.held = _less(trade.held, quantity, trade.step)
     trade.highest = max(trade.highest, price)
     trade.lowest = min(trade.lowest, price)
-    walk.done.append(Execution(kind=OrderKind.EXIT, reason=trade.leaving, quantity=quantity, price=price,
-                               reference=reference, maker=maker, at_open=at_open))
+    walk.done.append(
+        Execution(
+            kind=OrderKind.EXIT,
+            reason=trade.leaving,
+            quantity=quantity,
+            price=price,
+            reference=reference,
+            maker=maker,
+            at_open=at_open,
+        )
+    )
 
 
 def _leave(trade: Trade, reason: ExitReason) -> None:
@@ -299,8 +274,9 @@ def _stop_reason(trade: Trade) -> ExitReason:
 
 
 def _buy_price(quantity: float, bar: Candle, rules: ExecutionParams) -> float:
-    slip = slippage(quantity, bar.volume, rules.slippage_base_bps, rules.slippage_impact_bps,
-                    rules.slippage_cap_bps)
+    slip = slippage(
+        quantity, bar.volume, rules.slippage_base_bps, rules.slippage_impact_bps, rules.slippage_cap_bps
+    )
     return market_buy(bar.open, bar.high, slip)
 
 

@@ -17,14 +17,19 @@ from tracker.domain.money import EXACT, FEE_STEP, fee_of, price_of, quantity_of
 from tracker.domain.order import Order, OrderKey, OrderSide, OrderStatus
 from tracker.domain.position import Position, PositionStatus
 from tracker.domain.trade import ClosedTrade
-from tracker.quant.execution import Execution, ExecutionParams
+from tracker.quant.execution import ExecutionParams
+from tracker.quant.trade import Execution
 
 ZERO = Decimal(0)
 
 
 def fill_of(
-    execution: Execution, order: Order, step: Decimal, rules: ExecutionParams,
-    opened_at: datetime, closed_at: datetime,
+    execution: Execution,
+    order: Order,
+    step: Decimal,
+    rules: ExecutionParams,
+    opened_at: datetime,
+    closed_at: datetime,
 ) -> Fill:
     """Turn a fill in floats into the ledger's; `opened_at` and `closed_at` are the bar's ends."""
     price = price_of(execution.price)
@@ -32,9 +37,13 @@ def fill_of(
     with localcontext(EXACT):
         notional = price * quantity
     return Fill(
-        order=order.key, side=order.side, bar_ts=opened_at,
+        order=order.key,
+        side=order.side,
+        bar_ts=opened_at,
         filled_at=opened_at if execution.at_open else closed_at,
-        quantity=quantity, price=price, reference_price=price_of(execution.reference),
+        quantity=quantity,
+        price=price,
+        reference_price=price_of(execution.reference),
         fee=fee_of(notional, rules.fee_rate(maker=execution.maker)),
         liquidity=Liquidity.MAKER if execution.maker else Liquidity.TAKER,
     )
@@ -55,8 +64,11 @@ def book_position(position: Position, fill: Fill) -> Position:
         fees = position.fees + fill.fee
         if fill.side is OrderSide.BUY:
             return replace(
-                position, status=PositionStatus.OPEN, fees=fees,
-                quantity=position.quantity + fill.quantity, cost=position.cost + notional,
+                position,
+                status=PositionStatus.OPEN,
+                fees=fees,
+                quantity=position.quantity + fill.quantity,
+                cost=position.cost + notional,
                 bought_quantity=position.bought_quantity + fill.quantity,
                 bought_cost=position.bought_cost + notional,
                 opened_at=position.opened_at or fill.filled_at,
@@ -64,7 +76,10 @@ def book_position(position: Position, fill: Fill) -> Position:
         rest = position.quantity - fill.quantity
         sold_cost = _cost_of(position, fill.quantity)
         return replace(
-            position, fees=fees, quantity=rest, cost=position.cost - sold_cost,
+            position,
+            fees=fees,
+            quantity=rest,
+            cost=position.cost - sold_cost,
             proceeds=position.proceeds + notional,
             realised_pnl=position.realised_pnl + notional - sold_cost,
             status=PositionStatus.OPEN if rest else PositionStatus.CLOSED,
@@ -78,7 +93,9 @@ def book_account(account: Account, fill: Fill, before: Position, after: Position
         notional = fill.price * fill.quantity
         flow = -notional if fill.side is OrderSide.BUY else notional
         return replace(
-            account, cash=account.cash + flow - fill.fee, fees=account.fees + fill.fee,
+            account,
+            cash=account.cash + flow - fill.fee,
+            fees=account.fees + fill.fee,
             realised_pnl=account.realised_pnl + after.realised_pnl - before.realised_pnl,
         )
 
@@ -97,8 +114,13 @@ def mark(account: Account, positions: Iterable[Position], ts: datetime) -> Equit
             if position.quantity:
                 value, cost, held = value + value_of(position), cost + position.cost, held + 1
         return EquityPoint(
-            account=account.account, ts=ts, cash=account.cash, positions_value=value,
-            realised_pnl=account.realised_pnl, unrealised_pnl=value - cost, fees=account.fees,
+            account=account.account,
+            ts=ts,
+            cash=account.cash,
+            positions_value=value,
+            realised_pnl=account.realised_pnl,
+            unrealised_pnl=value - cost,
+            fees=account.fees,
             open_positions=held,
         )
 
@@ -117,23 +139,37 @@ def trade_of(position: Position) -> ClosedTrade:
         best = (position.highest_price or entry) / entry - 1
         gross = position.proceeds - position.bought_cost
     return ClosedTrade(
-        account=position.account, strategy=position.strategy, symbol_id=position.symbol_id,
-        decided_at=position.decided_at, signal_id=position.signal_id, config_hash=position.config_hash,
-        rules_hash=position.rules_hash, side=position.side, entry_time=position.opened_at,
-        exit_time=position.closed_at, entry_price=price_of(float(entry)),
+        account=position.account,
+        strategy=position.strategy,
+        symbol_id=position.symbol_id,
+        decided_at=position.decided_at,
+        signal_id=position.signal_id,
+        config_hash=position.config_hash,
+        rules_hash=position.rules_hash,
+        side=position.side,
+        entry_time=position.opened_at,
+        exit_time=position.closed_at,
+        entry_price=price_of(float(entry)),
         exit_price=price_of(float(exit_price)),
-        quantity=position.bought_quantity, gross_pnl=gross, fees=position.fees,
+        quantity=position.bought_quantity,
+        gross_pnl=gross,
+        fees=position.fees,
         stop_loss_price=price_of(float(position.stop_price)),
         take_profit_price=price_of(float(position.target_price)),
-        exit_reason=position.leaving, mae=min(float(worst), 0.0), mfe=max(float(best), 0.0),
+        exit_reason=position.leaving,
+        mae=min(float(worst), 0.0),
+        mfe=max(float(best), 0.0),
     )
 
 
 def order_key(position: Position, leg: str) -> OrderKey:
     """Return the identity of one of a position's orders."""
     return OrderKey(
-        account=position.account, strategy=position.strategy, symbol_id=position.symbol_id,
-        decided_at=position.decided_at, leg=leg,
+        account=position.account,
+        strategy=position.strategy,
+        symbol_id=position.symbol_id,
+        decided_at=position.decided_at,
+        leg=leg,
     )
 
 

@@ -49,7 +49,10 @@ class Portfolio:
 
 
 def judge(
-    signal: Signal, instrument: Instrument, portfolio: Portfolio, config: RiskConfig,
+    signal: Signal,
+    instrument: Instrument,
+    portfolio: Portfolio,
+    config: RiskConfig,
     execution: ExecutionParams,
 ) -> Approved | Refused:
     """Decide on a signal: its quantities, or the reason why not."""

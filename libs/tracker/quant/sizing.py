@@ -53,8 +53,12 @@ class Refused:
 
 
 def size_trade(
-    signal: Signal, instrument: Instrument, equity: float, free_cash: float,
-    params: SizingParams, execution: ExecutionParams,
+    signal: Signal,
+    instrument: Instrument,
+    equity: float,
+    free_cash: float,
+    params: SizingParams,
+    execution: ExecutionParams,
 ) -> Approved | Refused:
     """Size a trade so that its stop costs a fixed part of `equity` (both in quote currency).
 

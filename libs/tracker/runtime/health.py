@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
 
 import uvicorn
@@ -62,8 +62,8 @@ def health_app(
 class _Server(uvicorn.Server):
     """A uvicorn server that leaves the signals to its service."""
 
-    @asynccontextmanager
-    async def capture_signals(self):  # type: ignore[override]
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
         """Take no signals: the service loop drains first, then stops the server."""
         yield
 
@@ -87,13 +87,20 @@ def listening_socket(service: str, host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, service: str, host: str, port: int):
-    """Serve `app` while the block runs; yields the port in use."""
+async def serving(app: FastAPI, service: str, host: str, port: int) -> AsyncIterator[int]:
+    """Serve `app` while the block runs; yields the port in use.
+
+    Raises PortInUseError, or what kept the server from starting.
+    """
     bound = listening_socket(service, host, port)
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[bound]))
     try:
+        while not server.started:
+            if task.done():
+                await task
+            await asyncio.sleep(0.01)
         yield bound.getsockname()[1]
     finally:
         server.should_exit = True

@@ -156,9 +156,9 @@ async def read_watermarks(transaction: Transaction) -> dict[Timeframe, Watermark
     }
 
 
-async def read_last_stored(transaction: Transaction) -> dict[int, datetime]:
-    """Return the open of each symbol's newest bar in its finest timeframe."""
-    return {row["symbol_id"]: row["ts"] for row in await transaction.fetch("bars.last_stored")}
+async def read_resume_point(transaction: Transaction) -> datetime | None:
+    """Return the moment after which bars may be missing; None where nothing was ever collected."""
+    return await transaction.fetch_value("bars.resume_point")
 
 
 async def read_first_stored(transaction: Transaction, timeframe: Timeframe) -> datetime | None:

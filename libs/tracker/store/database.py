@@ -26,6 +26,7 @@ UNAVAILABLE: tuple[type[BaseException], ...] = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.DiskFullError,
     OSError,
@@ -104,7 +105,7 @@ class Database:
         try:
             pool = await asyncpg.create_pool(
                 url,
-                min_size=1,
+                min_size=0,
                 max_size=pool_size,
                 statement_cache_size=0 if pooled else 200,
                 server_settings=None if pooled else {"application_name": application},
@@ -112,6 +113,9 @@ class Database:
                 timeout=10,
                 reset=_keep,
             )
+            # The pool connects on demand only: whether the server is there at all is found out now.
+            async with pool.acquire():
+                pass
         except (*UNAVAILABLE, asyncpg.PostgresError, ValueError) as error:
             raise DatabaseUnavailableError(f"the database cannot be reached: {error}") from error
         return cls(pool, url, role)
@@ -124,14 +128,20 @@ class Database:
         """
         try:
             async with self._pool.acquire() as connection:
-                # One simple-protocol round trip instead of two.
-                await connection.execute(self._begin)
-                transaction = Transaction(connection)
                 try:
+                    # One simple-protocol round trip instead of two.
+                    await connection.execute(self._begin)
+                    transaction = Transaction(connection)
                     yield transaction
-                finally:
-                    if not transaction.finished and not connection.is_closed():
-                        await connection.execute("ROLLBACK")
+                except asyncio.CancelledError:
+                    # A statement may be under way: nothing can be said on this connection any more.
+                    connection.terminate()
+                    raise
+                except BaseException:
+                    await _roll_back(connection)
+                    raise
+                if not transaction.finished:
+                    await _roll_back(connection)
         except asyncpg.SyntaxOrAccessError as error:
             raise SchemaError(f"a query does not fit the database: {error}") from error
         except UNAVAILABLE as error:
@@ -177,6 +187,11 @@ class Database:
             await asyncio.wait_for(self._pool.close(), timeout=5)
         except TimeoutError:
             self._pool.terminate()
+
+
+async def _roll_back(connection: Connection) -> None:
+    if not connection.is_closed():
+        await connection.execute("ROLLBACK")
 
 
 async def _keep(_: object) -> None:

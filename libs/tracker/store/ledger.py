@@ -60,16 +60,27 @@ async def write_changes(transaction: Transaction, changes: LedgerChanges) -> Non
         "ledger.update_account", account.account, account.cash, account.realised_pnl, account.fees
     )
     # Ended trades leave the index of live ones before new ones enter it.
-    await _many(transaction, "update_position", [
-        (*_trade_key(each), *_position_state(each)) for each in changes.changed_positions
-    ])
-    await _many(transaction, "insert_position", [
-        (*_trade_key(each), *_position_facts(each), *_position_state(each)) for each in changes.new_positions
-    ])
-    await _many(transaction, "update_order", [
-        (*_order_key(each.key), each.status.value, each.filled_quantity, each.ended_at)
-        for each in changes.changed_orders
-    ])
+    await _many(
+        transaction,
+        "update_position",
+        [(*_trade_key(each), *_position_state(each)) for each in changes.changed_positions],
+    )
+    await _many(
+        transaction,
+        "insert_position",
+        [
+            (*_trade_key(each), *_position_facts(each), *_position_state(each))
+            for each in changes.new_positions
+        ],
+    )
+    await _many(
+        transaction,
+        "update_order",
+        [
+            (*_order_key(each.key), each.status.value, each.filled_quantity, each.ended_at)
+            for each in changes.changed_orders
+        ],
+    )
     await _many(transaction, "insert_order", [_order_row(each) for each in changes.new_orders])
     await _many(transaction, "insert_fill", [_fill_row(each) for each in changes.fills])
     await _many(transaction, "insert_trade", [_trade_row(each) for each in changes.trades])
@@ -91,61 +102,131 @@ def _order_key(key: OrderKey) -> tuple[object, ...]:
 
 def _position_facts(each: Position) -> tuple[object, ...]:
     return (
-        each.signal_id, each.config_hash, each.rules_hash, each.side.value, each.quantity_step,
-        each.initial_stop_price, each.target_fraction, each.trail_distance, each.expires_at, each.entry_until,
+        each.signal_id,
+        each.config_hash,
+        each.rules_hash,
+        each.side.value,
+        each.quantity_step,
+        each.initial_stop_price,
+        each.target_fraction,
+        each.trail_distance,
+        each.expires_at,
+        each.entry_until,
     )
 
 
 def _position_state(each: Position) -> tuple[object, ...]:
     return (
-        each.status.value, each.quantity, each.cost, each.bought_quantity, each.bought_cost, each.proceeds,
-        each.realised_pnl, each.fees, each.stop_price, each.target_price, each.highest_price,
-        each.lowest_price, each.last_price, each.leaving, each.opened_at, each.closed_at,
+        each.status.value,
+        each.quantity,
+        each.cost,
+        each.bought_quantity,
+        each.bought_cost,
+        each.proceeds,
+        each.realised_pnl,
+        each.fees,
+        each.stop_price,
+        each.target_price,
+        each.highest_price,
+        each.lowest_price,
+        each.last_price,
+        each.leaving,
+        each.opened_at,
+        each.closed_at,
     )
 
 
 def _order_row(each: Order) -> tuple[object, ...]:
     return (
-        *_order_key(each.key), each.kind.value, each.side.value, each.status.value, each.reason, each.note,
-        each.quantity, each.filled_quantity, each.limit_price, each.reference_price, each.placed_at,
-        each.ended_at, each.signal_id, each.config_hash, each.rules_hash,
+        *_order_key(each.key),
+        each.kind.value,
+        each.side.value,
+        each.status.value,
+        each.reason,
+        each.note,
+        each.quantity,
+        each.filled_quantity,
+        each.limit_price,
+        each.reference_price,
+        each.placed_at,
+        each.ended_at,
+        each.signal_id,
+        each.config_hash,
+        each.rules_hash,
     )
 
 
 def _fill_row(each: Fill) -> tuple[object, ...]:
     return (
-        *_order_key(each.order), each.bar_ts, each.filled_at, each.side.value, each.quantity, each.price,
-        each.reference_price, each.fee, each.liquidity.value,
+        *_order_key(each.order),
+        each.bar_ts,
+        each.filled_at,
+        each.side.value,
+        each.quantity,
+        each.price,
+        each.reference_price,
+        each.fee,
+        each.liquidity.value,
     )
 
 
 def _trade_row(each: ClosedTrade) -> tuple[object, ...]:
     return (
-        each.account, each.strategy.value, each.symbol_id, each.decided_at, each.signal_id, each.config_hash,
-        each.rules_hash, each.side.value, each.entry_time, each.exit_time, each.entry_price, each.exit_price,
-        each.quantity, each.gross_pnl, each.fees, each.pnl, each.stop_loss_price, each.take_profit_price,
-        each.exit_reason.value, each.mae, each.mfe,
+        each.account,
+        each.strategy.value,
+        each.symbol_id,
+        each.decided_at,
+        each.signal_id,
+        each.config_hash,
+        each.rules_hash,
+        each.side.value,
+        each.entry_time,
+        each.exit_time,
+        each.entry_price,
+        each.exit_price,
+        each.quantity,
+        each.gross_pnl,
+        each.fees,
+        each.pnl,
+        each.stop_loss_price,
+        each.take_profit_price,
+        each.exit_reason.value,
+        each.mae,
+        each.mfe,
     )
 
 
 def _equity_row(each: EquityPoint) -> tuple[object, ...]:
     return (
-        each.account, each.ts, each.cash, each.positions_value, each.equity, each.realised_pnl,
-        each.unrealised_pnl, each.fees, each.open_positions,
+        each.account,
+        each.ts,
+        each.cash,
+        each.positions_value,
+        each.equity,
+        each.realised_pnl,
+        each.unrealised_pnl,
+        each.fees,
+        each.open_positions,
     )
 
 
 def _order(row: Row) -> Order:
     facts = dict(row)
     key = OrderKey(
-        account=facts.pop("account"), strategy=Strategy(facts.pop("strategy")),
-        symbol_id=facts.pop("symbol_id"), decided_at=facts.pop("decided_at"), leg=facts.pop("leg"),
+        account=facts.pop("account"),
+        strategy=Strategy(facts.pop("strategy")),
+        symbol_id=facts.pop("symbol_id"),
+        decided_at=facts.pop("decided_at"),
+        leg=facts.pop("leg"),
     )
     reason = facts.pop("reason")
     return Order(
-        key=key, kind=OrderKind(facts.pop("kind")), side=OrderSide(facts.pop("side")),
+        key=key,
+        kind=OrderKind(facts.pop("kind")),
+        side=OrderSide(facts.pop("side")),
         status=OrderStatus(facts.pop("status")),
-        reason=None if reason is None else RefusalReason(reason), **facts,
+        reason=None if reason is None else RefusalReason(reason),
+        **facts,
     )
 
 
@@ -153,7 +234,9 @@ def _position(row: Row) -> Position:
     facts = dict(row)
     leaving = facts.pop("leaving")
     return Position(
-        strategy=Strategy(facts.pop("strategy")), side=Side(facts.pop("side")),
+        strategy=Strategy(facts.pop("strategy")),
+        side=Side(facts.pop("side")),
         status=PositionStatus(facts.pop("status")),
-        leaving=None if leaving is None else ExitReason(leaving), **facts,
+        leaving=None if leaving is None else ExitReason(leaving),
+        **facts,
     )

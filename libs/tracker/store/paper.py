@@ -116,8 +116,11 @@ async def read_candles(
     for timeframe, ids in symbols.items():
         length = timeframe.seconds
         rows = await transaction.fetch(
-            "paper.bars", list(ids), timeframe.value,
-            timeframe.floor(after), timeframe.floor(through),
+            "paper.bars",
+            list(ids),
+            timeframe.value,
+            timeframe.floor(after),
+            timeframe.floor(through),
         )
         for symbol_id, ts, *prices in rows:
             candles.setdefault(symbol_id, {})[ts + length] = Candle(ts, *prices)
@@ -133,8 +136,12 @@ async def paper_summary(transaction: Transaction, account: str = "paper") -> Pap
     with localcontext(EXACT):
         equity = money["cash"] + money["positions_value"]
     return PaperSummary(
-        **dict(counts), start_cash=money["start_cash"], cash=money["cash"],
-        realised_pnl=money["realised_pnl"], unrealised_pnl=money["unrealised_pnl"], fees=money["fees"],
+        **dict(counts),
+        start_cash=money["start_cash"],
+        cash=money["cash"],
+        realised_pnl=money["realised_pnl"],
+        unrealised_pnl=money["unrealised_pnl"],
+        fees=money["fees"],
         final_equity=equity,
     )
 
@@ -157,7 +164,8 @@ async def ledger_check(transaction: Transaction, account: str = "paper") -> Ledg
         _note(found, "equity_curve", await transaction.fetch_value("paper.check_equity", account))
         wrong = {name: size for name, size in found.items() if size != 0}
         return LedgerCheck(
-            ok=not wrong, difference=sum(wrong.values(), Decimal(0)),
+            ok=not wrong,
+            difference=sum(wrong.values(), Decimal(0)),
             findings=tuple(f"{name}: {size}" for name, size in sorted(wrong.items())),
         )
 
@@ -192,11 +200,22 @@ def _note(found: dict[str, Decimal], name: str, difference: Decimal) -> None:
 
 def _signal(row: Row) -> Signal:
     return Signal(
-        strategy=Strategy(row["strategy"]), symbol_id=row["symbol_id"], decided_at=row["decided_at"],
-        side=Side(row["side"]), entry=row["entry"], stop=row["stop"], target=row["target"],
-        expires_at=row["expires_at"], strength=row["strength"], confirmations=row["confirmations"],
-        ladder=tuple(row["ladder"]), size_weights=tuple(row["size_weights"]),
-        target_fraction=row["target_fraction"], trail_distance=row["trail_distance"],
-        confidence=row["confidence"], regime=Regime(row["market_regime"]), config_hash=row["config_hash"],
+        strategy=Strategy(row["strategy"]),
+        symbol_id=row["symbol_id"],
+        decided_at=row["decided_at"],
+        side=Side(row["side"]),
+        entry=row["entry"],
+        stop=row["stop"],
+        target=row["target"],
+        expires_at=row["expires_at"],
+        strength=row["strength"],
+        confirmations=row["confirmations"],
+        ladder=tuple(row["ladder"]),
+        size_weights=tuple(row["size_weights"]),
+        target_fraction=row["target_fraction"],
+        trail_distance=row["trail_distance"],
+        confidence=row["confidence"],
+        regime=Regime(row["market_regime"]),
+        config_hash=row["config_hash"],
         signal_id=row["signal_id"],
     )

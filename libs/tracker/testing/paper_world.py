@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from tracker.domain.bar import Bar
 from tracker.domain.instrument import Instrument
@@ -16,7 +17,7 @@ from tracker.store.scans import advance_scan_watermark, write_signals
 from tracker.store.symbols import read_symbols, write_symbols
 from tracker.testing.trades import NOON
 
-type Row = tuple[float, ...]
+Row: TypeAlias = tuple[float, ...]
 
 
 @dataclass(slots=True)
@@ -35,14 +36,27 @@ class PaperWorld:
         return {each.symbol: each.symbol_id for each in known}
 
     async def bars(
-        self, symbol: str, rows: Sequence[Row], *, first: datetime | None = None,
-        timeframe: Timeframe = Timeframe.M1, complete: bool = True,
+        self,
+        symbol: str,
+        rows: Sequence[Row],
+        *,
+        first: datetime | None = None,
+        timeframe: Timeframe = Timeframe.M1,
+        complete: bool = True,
     ) -> None:
         """Store consecutive bars (open, high, low, close[, volume]) and, if `complete`, declare them so."""
         start = self.opened_at if first is None else first
         made = [
-            Bar(symbol=symbol, timeframe=timeframe, ts=start + index * timeframe.duration, open=row[0],
-                high=row[1], low=row[2], close=row[3], volume=row[4] if len(row) > 4 else 1e6)
+            Bar(
+                symbol=symbol,
+                timeframe=timeframe,
+                ts=start + index * timeframe.duration,
+                open=row[0],
+                high=row[1],
+                low=row[2],
+                close=row[3],
+                volume=row[4] if len(row) > 4 else 1e6,
+            )
             for index, row in enumerate(rows)
         ]
         end = made[-1].closes_at

@@ -144,10 +144,12 @@ WHERE w.closed_through < excluded.closed_through;
 -- Where each timeframe opened and how far it is closed.
 SELECT timeframe::text AS timeframe, opened_at, closed_through FROM tracker.bar_watermarks;
 
--- name: last_stored
--- The newest stored bar of each symbol in its finest timeframe.
-SELECT s.symbol_id, l.ts FROM tracker.symbols s
-JOIN tracker.latest_bar l ON l.symbol_id = s.symbol_id AND l.timeframe = s.base_timeframe;
+-- name: resume_point
+-- Up to where nothing can be missing: what is closed, or before the first close what the start-up history covers.
+SELECT coalesce(
+  (SELECT closed_through FROM tracker.bar_watermarks WHERE timeframe = '1m'),
+  (SELECT max(ends_at) FROM tracker.backfill_chunks WHERE timeframe = '1m')
+);
 
 -- name: first_stored
 -- The oldest stored bar of a timeframe over all symbols.
