@@ -101,7 +101,10 @@ def is_quiet(trade: Trade, bar: Candle) -> bool:
         return False
     if bar.low <= trade.stop or bar.high >= trade.target:
         return False
-    return not any(rung.rest > 0.0 and bar.low <= rung.price for rung in trade.rungs)
+    for rung in trade.rungs:  # a loop: a generator would cost more than all the rest
+        if rung.rest > 0.0 and bar.low <= rung.price:
+            return False
+    return True
 
 
 def observe(trade: Trade, bar: Candle) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
@@ -67,10 +68,7 @@ def size_trade(
     """
     prices = (signal.entry, *signal.ladder)
     average = sum(price * weight for price, weight in zip(prices, signal.size_weights, strict=True))
-    unit_cost = sum(
-        reserve_price(price, execution, maker=index > 0) * weight
-        for index, (price, weight) in enumerate(zip(prices, signal.size_weights, strict=True))
-    )
+    unit_cost = _reserved(prices, signal.size_weights, execution)
     bounds = (
         (equity * params.risk_per_trade * params.size_multiplier / (average - signal.stop), "risk"),
         (equity * params.max_position_share / average, "position_share"),
@@ -84,15 +82,18 @@ def size_trade(
     smallest = min(decimal_of(price) * each for price, each in zip(prices, quantities, strict=True))
     if smallest <= 0 or smallest < instrument.min_notional:
         reason = RefusalReason.NO_CASH if how == "cash" else RefusalReason.BELOW_MIN_NOTIONAL
-        return Refused(
-            reason=reason,
-            note=f"smallest buy {smallest:.2f} by {how}, minimum {instrument.min_notional}",
-        )
-    reserved = sum(
-        reserve_price(price, execution, maker=index > 0) * float(quantity)
+        note = f"smallest buy {smallest:.2f} by {how}, minimum {instrument.min_notional}"
+        return Refused(reason=reason, note=note)
+    reserved = _reserved(prices, [float(each) for each in quantities], execution)
+    return Approved(quantities=quantities, step=step, how=how, reserved=reserved)
+
+
+def _reserved(prices: Sequence[float], quantities: Sequence[float], execution: ExecutionParams) -> float:
+    """Return what an entry and its rungs tie up together."""
+    return sum(
+        reserve_price(price, execution, maker=index > 0) * quantity
         for index, (price, quantity) in enumerate(zip(prices, quantities, strict=True))
     )
-    return Approved(quantities=quantities, step=step, how=how, reserved=reserved)
 
 
 def reserve_price(price: float, execution: ExecutionParams, *, maker: bool) -> float:

@@ -11,7 +11,8 @@ import numpy as np
 
 from tracker.domain.errors import InputError
 from tracker.quant.bars import BarArrays, Floats, Ints
-from tracker.quant.features import FEATURE_SPECS, feature_matrix
+from tracker.quant.features import FEATURE_SPECS
+from tracker.quant.features.matrix import feature_matrix
 
 BLOCK_BARS = 1000
 

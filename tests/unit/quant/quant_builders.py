@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from tracker.domain.signal import Strategy
 from tracker.quant.bars import BarArrays
-from tracker.quant.features import FEATURE_SET, feature_matrix
+from tracker.quant.features import FEATURE_SET
+from tracker.quant.features.matrix import feature_matrix
 from tracker.quant.frame import FeatureFrame, closed_context, feature_frame
 from tracker.quant.strategies import RULES
 

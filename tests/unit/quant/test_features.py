@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from quant_builders import M15, bars_from, column, hostile_bars, read_candles, rolled, walk
 from tracker.domain.errors import InputError
 from tracker.quant.bars import BarArrays
-from tracker.quant.features import FEATURE_SET, FEATURE_SPECS, LONGEST_WARMUP_BARS, feature_matrix
+from tracker.quant.features import FEATURE_SET, FEATURE_SPECS, LONGEST_WARMUP_BARS
+from tracker.quant.features.matrix import feature_matrix
 
 BOUNDS = {
     "rsi_14": (0, 100),

@@ -7,7 +7,8 @@ import pytest
 from quant_builders import H1, M15, START, walk
 from tracker.domain.errors import InputError
 from tracker.domain.signal import Regime
-from tracker.quant.features import FEATURE_SET, feature_matrix
+from tracker.quant.features import FEATURE_SET
+from tracker.quant.features.matrix import feature_matrix
 from tracker.quant.frame import FeatureFrame, closed_context, feature_frame
 from tracker.quant.regime import market_regime
 

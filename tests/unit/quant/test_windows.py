@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from quant_builders import M15, walk
 from tracker.domain.errors import InputError
 from tracker.quant.bars import BarArrays
-from tracker.quant.features import feature_matrix
+from tracker.quant.features.matrix import feature_matrix
 from tracker.quant.windows import BLOCK_BARS, anchor_seconds, anchored_features
 
 SPAN = BLOCK_BARS * M15

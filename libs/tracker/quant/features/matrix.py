@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracker.domain.feature_set import FeatureSet
 from tracker.quant.bars import BarArrays, Floats
 from tracker.quant.features import momentum, trend, volatility, volume
+from tracker.quant.features.catalogue import FEATURE_SPECS
 from tracker.quant.features.scaled import scaled
-
-FEATURE_SPECS = (*trend.SPECS, *momentum.SPECS, *volatility.SPECS, *volume.SPECS)
-FEATURE_SET = FeatureSet(version="1", names=tuple(spec.name for spec in FEATURE_SPECS))
-LONGEST_WARMUP_BARS = max(spec.warmup_bars for spec in FEATURE_SPECS)
 
 
 def feature_matrix(bars: BarArrays) -> Floats:

@@ -7,40 +7,10 @@ import talib
 
 from tracker.quant.bars import Floats
 from tracker.quant.features.scaled import ScaledBars, is_flat, lagged
-from tracker.quant.features.spec import FeatureSpec
-
-SPECS = (
-    FeatureSpec("rsi_14", "RSI(c, 14), 50 where 15 closes are the same", "TA-Lib RSI", "0..100", 42),
-    FeatureSpec(
-        "stoch_k_14",
-        "mean of 3 of 100 (c - min l) / (max h - min l) over 14 bars",
-        "TA-Lib WILLR, SMA",
-        "0..100",
-        16,
-    ),
-    FeatureSpec("stoch_d_14", "mean of 3 of stoch_k_14", "TA-Lib SMA", "0..100", 18),
-    FeatureSpec(
-        "willr_14", "Williams %R over 14 bars, -50 where they have no range", "TA-Lib WILLR", "-100..0", 14
-    ),
-    FeatureSpec(
-        "cci_20", "CCI(h, l, c, 20), 0 where 20 typical prices are the same", "TA-Lib CCI", "index", 20
-    ),
-    FeatureSpec(
-        "mfi_14",
-        "MFI(h, l, c, v, 14), 50 where no money flowed in either direction",
-        "TA-Lib MFI",
-        "0..100",
-        15,
-    ),
-    FeatureSpec("roc_12", "100 (c / c 12 bars ago - 1)", "TA-Lib ROC", "percent", 12),
-    FeatureSpec("log_return_1", "100 ln(c / c 1 bar ago)", "TA-Lib LN", "percent", 1),
-    FeatureSpec("log_return_4", "100 ln(c / c 4 bars ago)", "TA-Lib LN", "percent", 4),
-    FeatureSpec("log_return_16", "100 ln(c / c 16 bars ago)", "TA-Lib LN", "percent", 16),
-)
 
 
 def momentum_columns(bars: ScaledBars) -> dict[str, Floats]:
-    """Return the features of SPECS by name, each (n,); formulas as given there."""
+    """Return the features of the catalogue by name, each (n,); formulas as given there."""
     close, log_close = bars.close, bars.log_close
     # Without movement TA-Lib answers 0 for RSI and 0 for %R, which would read as oversold and overbought.
     rsi = np.where(is_flat(close, 15), 50.0, talib.RSI(close, 14))

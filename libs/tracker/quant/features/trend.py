@@ -6,51 +6,18 @@ import numpy as np
 import talib
 
 from tracker.quant.bars import Floats
+from tracker.quant.features.catalogue import CHANNEL_BARS
 from tracker.quant.features.scaled import ScaledBars, is_flat, percent_above, ratio
-from tracker.quant.features.spec import FeatureSpec
 
-CHANNEL_BARS = 48
 # Half the channel's width in standard deviations of the residuals.
 CHANNEL_SIGMAS = 2.0
 _TIME_VARIANCE = (CHANNEL_BARS**2 - 1) / 12.0
 # Variance of prices near 1 that is rounding noise of running sums, not movement; TA-Lib draws the same line.
 _NO_VARIANCE = 1e-14
 
-SPECS = (
-    FeatureSpec("ema_9_distance", "100 (c / EMA(c, 9) - 1)", "TA-Lib EMA", "percent", 18),
-    FeatureSpec("ema_21_distance", "100 (c / EMA(c, 21) - 1)", "TA-Lib EMA", "percent", 42),
-    FeatureSpec("ema_50_distance", "100 (c / EMA(c, 50) - 1)", "TA-Lib EMA", "percent", 100),
-    FeatureSpec("ema_100_distance", "100 (c / EMA(c, 100) - 1)", "TA-Lib EMA", "percent", 200),
-    FeatureSpec("ema_9_21_spread", "100 (EMA(c, 9) / EMA(c, 21) - 1)", "TA-Lib EMA", "percent", 42),
-    FeatureSpec("adx_14", "ADX(h, l, c, 14)", "TA-Lib ADX", "0..100", 48),
-    FeatureSpec("plus_di_14", "+DI(h, l, c, 14)", "TA-Lib PLUS_DI", "0..100", 42),
-    FeatureSpec("minus_di_14", "-DI(h, l, c, 14)", "TA-Lib MINUS_DI", "0..100", 42),
-    FeatureSpec("macd_hist_pct", "100 histogram of MACD(c, 12, 26, 9) / c", "TA-Lib MACD", "percent", 50),
-    FeatureSpec("aroon_osc_25", "Aroon up - Aroon down over 25 bars", "TA-Lib AROONOSC", "-100..100", 25),
-    FeatureSpec(
-        "linreg_48_position",
-        "place of c in the channel of 2 residual deviations around the least-squares line of 48 closes: "
-        "0 lower edge, 1 upper edge, 0.5 without any width; clipped to -2..3",
-        "TA-Lib LINEARREG, LINEARREG_SLOPE, VAR",
-        "ratio",
-        47,
-    ),
-    FeatureSpec(
-        "linreg_48_slope_pct",
-        "100 slope of that line per bar / c",
-        "TA-Lib LINEARREG_SLOPE",
-        "percent per bar",
-        47,
-    ),
-    FeatureSpec(
-        "linreg_48_r2", "share of the 48 closes' variance that the line explains", "TA-Lib VAR", "0..1", 47
-    ),
-    FeatureSpec("linreg_48_half_width_pct", "100 (2 residual deviations) / c", "TA-Lib VAR", "percent", 47),
-)
-
 
 def trend_columns(bars: ScaledBars) -> dict[str, Floats]:
-    """Return the features of SPECS by name, each (n,); formulas as given there."""
+    """Return the features of the catalogue by name, each (n,); formulas as given there."""
     close = bars.close
     fast, slow = talib.EMA(close, 9), talib.EMA(close, 21)
     _, _, histogram = talib.MACD(close, 12, 26, 9)

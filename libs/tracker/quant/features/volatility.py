@@ -7,57 +7,10 @@ import talib
 
 from tracker.quant.bars import Floats
 from tracker.quant.features.scaled import ScaledBars, is_flat, lagged, percent_above, ratio
-from tracker.quant.features.spec import FeatureSpec
-
-SPECS = (
-    FeatureSpec("natr_14", "100 ATR(h, l, c, 14) / c", "TA-Lib NATR", "percent", 42),
-    FeatureSpec(
-        "range_to_atr",
-        "true range / ATR(14), 0 where the ATR is 0; clipped to 0..14",
-        "TA-Lib TRANGE, ATR",
-        "ratio",
-        42,
-    ),
-    FeatureSpec(
-        "realised_vol_20",
-        "standard deviation of 20 log returns, in percent per bar",
-        "TA-Lib STDDEV",
-        "percent",
-        20,
-    ),
-    FeatureSpec(
-        "bb_20_width", "100 (upper - lower) / middle of BBANDS(c, 20, 2)", "TA-Lib BBANDS", "percent", 19
-    ),
-    FeatureSpec(
-        "bb_20_percent_b",
-        "(c - lower) / (upper - lower) of BBANDS(c, 20, 2), 0.5 without width; clipped to -1..2",
-        "TA-Lib BBANDS",
-        "ratio",
-        19,
-    ),
-    FeatureSpec(
-        "donchian_20_position",
-        "(c - min l) / (max h - min l) over 20 bars, 0.5 without range",
-        "TA-Lib MIN, MAX",
-        "0..1",
-        19,
-    ),
-    FeatureSpec(
-        "breakout_20_distance",
-        "100 (c / max h of the 20 bars before this one - 1)",
-        "TA-Lib MAX",
-        "percent",
-        20,
-    ),
-    FeatureSpec("drawdown_96", "100 (c / max h over 96 bars - 1)", "TA-Lib MAX", "percent, at most 0", 95),
-    FeatureSpec("body_share", "(c - o) / (h - l), 0 without range", "own", "-1..1", 0),
-    FeatureSpec("upper_wick_share", "(h - max(o, c)) / (h - l), 0 without range", "own", "0..1", 0),
-    FeatureSpec("lower_wick_share", "(min(o, c) - l) / (h - l), 0 without range", "own", "0..1", 0),
-)
 
 
 def volatility_columns(bars: ScaledBars) -> dict[str, Floats]:
-    """Return the features of SPECS by name, each (n,); formulas as given there."""
+    """Return the features of the catalogue by name, each (n,); formulas as given there."""
     high, low, close = bars.high, bars.low, bars.close
     highest = talib.MAX(high, 20)
     lowest = talib.MIN(low, 20)

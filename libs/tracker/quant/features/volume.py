@@ -7,32 +7,10 @@ import talib
 
 from tracker.quant.bars import Floats
 from tracker.quant.features.scaled import ScaledBars, ratio
-from tracker.quant.features.spec import FeatureSpec
-
-SPECS = (
-    FeatureSpec(
-        "volume_ratio_20", "v / mean of v over 20 bars, 0 where nothing was traded", "TA-Lib SMA", "0..20", 19
-    ),
-    FeatureSpec(
-        "volume_trend_20_96",
-        "mean of v over 20 bars / over 96 bars, 0 where nothing was traded",
-        "TA-Lib SMA",
-        "0..4.8",
-        95,
-    ),
-    FeatureSpec(
-        "obv_slope_20",
-        "least-squares slope of 20 values of OBV per bar / mean of v over 20 bars, 0 where nothing was "
-        "traded; clipped to -2..2",
-        "TA-Lib OBV, LINEARREG_SLOPE, SMA",
-        "ratio",
-        20,
-    ),
-)
 
 
 def volume_columns(bars: ScaledBars) -> dict[str, Floats]:
-    """Return the features of SPECS by name, each (n,); formulas as given there."""
+    """Return the features of the catalogue by name, each (n,); formulas as given there."""
     volume = bars.volume
     mean_20 = _mean_volume(volume, 20)
     slope = talib.LINEARREG_SLOPE(talib.OBV(bars.close, volume), 20)

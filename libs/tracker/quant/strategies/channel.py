@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 
 from tracker.domain.signal import SkipReason, Strategy
 from tracker.quant.bars import Bools, Floats, Ints
-from tracker.quant.features.trend import CHANNEL_BARS
+from tracker.quant.features.catalogue import CHANNEL_BARS
 from tracker.quant.frame import FeatureFrame
 from tracker.quant.regime import REGIME_FEATURES
 from tracker.quant.strategies.base import Proposals
