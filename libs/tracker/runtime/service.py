@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import psutil
+from fastapi import FastAPI
 from prometheus_client import Counter, Gauge, Histogram
 
 from tracker.domain.clock import Clock, SystemClock
@@ -59,6 +60,15 @@ class BackgroundService(Service, Protocol):
 
     async def background(self, wake: asyncio.Event) -> None:
         """Talk to the outside world until cancelled; set `wake` to have the loop run at once."""
+        ...
+
+
+@runtime_checkable
+class WebService(Service, Protocol):
+    """A service with pages of its own beside the health endpoints."""
+
+    def mount(self, app: FastAPI) -> None:
+        """Add its routes."""
         ...
 
 
@@ -122,6 +132,8 @@ async def _run(
     try:
         service = build(settings, database, clock, log)
         app = health_app(name, lambda: _ready(database), lambda: _report(service, pulse, database))
+        if isinstance(service, WebService):
+            service.mount(app)
         async with serving(app, name, settings.host, settings.port) as port:
             log.info(
                 "the service runs", action="service_started", port=port, pid=os.getpid(), instance=pulse.instance
