@@ -28,8 +28,8 @@ app.add_typer(fleet_app, name="fleet")
 
 @app.command()
 def up(
-    source: Annotated[Source | None, typer.Option(help="Where bars come from; simulated unless told.")] = None,
-    candles: Annotated[Path | None, typer.Option(help="Folder with SYMBOL_TIMEFRAME.csv files to replay.")] = None,
+    source: Annotated[Source | None, typer.Option(help="Where bars come from [simulated].")] = None,
+    candles: Annotated[Path | None, typer.Option(help="Folder of SYMBOL_TIMEFRAME.csv to replay.")] = None,
     services: Annotated[str, typer.Option(help="Only these services, separated by commas.")] = "",
     detach: Annotated[bool, typer.Option("--detach", help="Leave the fleet running and return.")] = False,
     catch_up: Annotated[str, typer.Option(help="Simulated history streamed first, such as 6h.")] = CATCH_UP,

@@ -100,13 +100,13 @@ class Exchange:
         self._now = start
 
     async def advance(self, moment: datetime) -> None:
-        """Let the exchange send everything up to `moment`; while it is down, nothing happens."""
+        """Let the exchange send everything up to `moment`; while it is down or nobody listens, nothing happens."""
         try:
-            instance = (await self._client.get("/clock")).json()["instance"]
-            if instance != self._instance:
+            clock = (await self._client.get("/clock")).json()
+            if clock["instance"] != self._instance:
                 await self._post("jump_to", self._now)
-                self._instance = instance
-            if moment > self._now:
+                self._instance = clock["instance"]
+            if moment > self._now and clock["subscribers"]:
                 await self._post("advance_to", moment)
                 self._now = moment
         except httpx.HTTPError:

@@ -33,9 +33,16 @@ def choose_source(source: Source | None, candles: Path | None) -> Source:
 
 
 def source_environment(
-    source: Source, simulator_port: int, candles: Path | None, catch_up: str, api_key: str
+    source: Source,
+    simulator_port: int,
+    candles: Path | None,
+    catch_up: str,
+    api_key: str,
+    universe: Path,
 ) -> dict[str, str]:
     """Return what the services must find in their environment.
+
+    The symbols of a replay are those of its files, written to `universe`.
 
     Raises ConfigError where the vendor's key is missing, InputError where there are no candles to read.
     """
@@ -52,8 +59,9 @@ def source_environment(
     if candles is None:
         return common | {"MARKET_SIMULATOR_CATCH_UP": catch_up}
     return common | {
-        "MARKET_SIMULATOR_CANDLES": str(_readable(candles)),
+        "MARKET_SIMULATOR_CANDLES": str(_read_names(candles, universe)),
         "MARKET_SIMULATOR_CLOCK": REPLAY_CLOCK,
+        "TRACKER_UNIVERSE": str(universe),
     }
 
 
@@ -73,9 +81,12 @@ def claim_database(state_dir: Path, environment: Mapping[str, str], source: Sour
     note.write_text(f"{source}\n", encoding="utf-8")
 
 
-def _readable(candles: Path) -> Path:
+def _read_names(candles: Path, universe: Path) -> Path:
     # NumPy comes along with it, and is not needed by the other sources.
     from tracker.runtime.candles import candle_files
 
-    candle_files(candles)
-    return candles.expanduser().resolve()
+    from services.control.candle_universe import write_universe
+
+    resolved = candles.expanduser().resolve()
+    write_universe(universe, candle_files(resolved))
+    return resolved

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from services.control.fleet_status import FleetStatus
@@ -32,7 +32,9 @@ def status_view(status: FleetStatus) -> RenderableType:
 def _services(rows: list[dict[str, Any]]) -> RenderableType:
     if not rows:
         return Text("The fleet does not run.", style=_YELLOW)
-    table = Table("service", "state", "pid", "health", "beat", "memory", "restarts", "problem", box=None)
+    table = Table(Column("service", no_wrap=True), box=None)
+    for heading in ("state", "pid", "health", "beat", "memory", "restarts", "problem"):
+        table.add_column(heading)
     for row in rows:
         if row["state"] == "stopped" and row["status"] is None:
             continue
@@ -54,9 +56,8 @@ def _freshness(rows: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table("timeframe", "newest bar", "closed ago", "complete to", box=None)
     for timeframe, row in rows.items():
         age = row["age_seconds"]
-        table.add_row(
-            timeframe, _moment(row["newest"]), "-" if age is None else duration(age), _moment(row["closed_through"])
-        )
+        ago = "-" if age is None else duration(age)
+        table.add_row(timeframe, _moment(row["newest"]), ago, _moment(row["closed_through"]))
     return table
 
 

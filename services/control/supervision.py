@@ -55,13 +55,15 @@ class FleetRun:
         self.supervisor = SupervisorDaemon(self.places)
 
     def start(self, progress: Progress = lambda _: None) -> None:
-        """Start what is not up yet: supervisor, database, services in the table's order; does not wait for those.
+        """Start what is not up yet: supervisor, database, then the services in the table's order.
 
-        Raises PortInUseError, DatabaseSetupError or SupervisorError; what was started then goes on.
+        Waits for the database, not for the services. Raises PortInUseError, DatabaseSetupError or
+        SupervisorError; what was started then goes on.
         """
         self.places.prepare()
         up = {each.name for each in self.states() if each.pid is not None}
-        check_ports({each.name: self.ports[each.name] for each in self.services if each.name not in up}, self.host)
+        down = [each.name for each in self.services if each.name not in up]
+        check_ports({name: self.ports[name] for name in down}, self.host)
         progress("starting the supervisor")
         self.supervisor.launch(self.environment)
         if self.postgres is not None:
@@ -88,7 +90,7 @@ class FleetRun:
         return True
 
     def states(self) -> tuple[Program, ...]:
-        """Return the state of every program, the database first, then as in the table; none without supervisor."""
+        """Return the state of every program, in the order of the start; none without a supervisor."""
         order = {name: place for place, name in enumerate((POSTGRES, *self.fleet.names))}
         return tuple(sorted(self.supervisor.programs(), key=lambda each: order.get(each.name, len(order))))
 

@@ -86,7 +86,7 @@ class SupervisorDaemon:
             raise SupervisorError(f"the supervisor did not start: {' '.join(reason)}")
 
     def clean_up(self) -> None:
-        """Remove what a killed supervisor left: its processes, once they had time to end by themselves, and files.
+        """Remove what a killed supervisor left, its processes once they had time to end by themselves.
 
         Raises SupervisorError where the supervisor still lives.
         """

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
+from tracker.domain.errors import TrackerError
 from tracker.runtime.settings import environment
 
 from services.control.fleet import FleetService, load_fleet
@@ -20,6 +21,9 @@ from services.control.status_view import status_view
 from services.control.supervision import FleetRun, Progress
 
 READY_SECONDS = 30.0
+PATIENCE_SECONDS = 8.0
+# Where no one can watch a table change, it is printed anew from time to time.
+QUIET_SECONDS = 30.0
 PAGES = ("dashboard", "health_monitor")
 
 
@@ -51,7 +55,12 @@ def plan_run(
     places = Places.of(settings.state_dir)
     chosen = fleet.chosen(services or _usual(source, fleet.names))
     extra = source_environment(
-        source, ports[SIMULATOR], candles, catch_up, settings.polygon_api_key.get_secret_value()
+        source,
+        ports[SIMULATOR],
+        candles,
+        catch_up,
+        settings.polygon_api_key.get_secret_value(),
+        places.state_dir / "universe.toml",
     )
     extra["HEALTH_MONITOR_SERVICES"] = ",".join(each.name for each in chosen if _beats(each))
     return FleetRun(
@@ -81,19 +90,23 @@ def bring_up(run: FleetRun, source: Source, *, detach: bool, console: Console) -
     stop = StopRequest()
     run.places.prepare()
     claim_database(run.places.state_dir, run.environment, source)
-    if run.supervisor.is_running():
+    was_running = run.supervisor.is_running()
+    if was_running:
         console.print("The fleet runs already; starting what is missing.")
+    started = time.monotonic()
     try:
-        started = time.monotonic()
         with console.status("starting") as line:
             run.start(lambda step: _step(console, line.update, step))
             waiting = _await_ready(run, stop, line.update)
-        _announce(run, waiting, time.monotonic() - started, console)
-        if not detach:
-            _watch(run, stop, console)
-    finally:
-        if not detach or stop.is_made():
+    except TrackerError:
+        if not was_running and run.supervisor.is_running():
             bring_down(run, console)
+        raise
+    _announce(run, waiting, time.monotonic() - started, console)
+    if not detach:
+        _watch(run, stop, console)
+    if not detach or stop.is_made():
+        bring_down(run, console)
 
 
 def bring_down(run: FleetRun, console: Console) -> None:
@@ -117,11 +130,17 @@ def _step(console: Console, update: Progress, step: str) -> None:
 
 
 def _await_ready(run: FleetRun, stop: StopRequest, update: Progress) -> list[str]:
-    """Wait until all services answer; return those that still do not."""
-    deadline = time.monotonic() + READY_SECONDS
+    """Wait until all services answer; return those that still do not.
+
+    Those that keep failing are not waited for once the others are up.
+    """
+    started = time.monotonic()
     while True:
         waiting = [each.name for each in run.unready()]
-        if not waiting or stop.is_made() or time.monotonic() > deadline:
+        waited = time.monotonic() - started
+        failing = {each.name for each in run.states() if each.state == "backoff"}
+        hopeless = waited > PATIENCE_SECONDS and failing.issuperset(waiting)
+        if not waiting or hopeless or stop.is_made() or waited > READY_SECONDS:
             return waiting
         update(f"waiting for {', '.join(waiting)}")
         stop.wait(0.1)
@@ -142,7 +161,13 @@ def _announce(run: FleetRun, waiting: list[str], seconds: float, console: Consol
 
 def _watch(run: FleetRun, stop: StopRequest, console: Console) -> None:
     console.print("Ctrl-C stops the fleet.")
-    with StatusReader(run.database_url) as reader, Live(console=console, auto_refresh=False) as live:
-        while not stop.is_made():
-            live.update(status_view(reader.read(run.states())), refresh=console.is_terminal)
-            stop.wait(1)
+    with StatusReader(run.database_url) as reader:
+        if not console.is_terminal:
+            while not stop.is_made():
+                console.print(status_view(reader.read(run.states())))
+                stop.wait(QUIET_SECONDS)
+            return
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+            while not stop.is_made():
+                live.update(status_view(reader.read(run.states())), refresh=True)
+                stop.wait(1)

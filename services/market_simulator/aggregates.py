@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
 from starlette.requests import Request
-from tracker.runtime.candles import BadRow
 
 from services.market_simulator.market import Listing, Market
 from services.market_simulator.paging import DAY, Page, Range, read_page
@@ -95,7 +94,7 @@ def aggregates_body(
             descending=query.descending,
         )
         page = read_page(market, wanted)
-        rows, count = _rows(market, listing, wanted, page)
+        rows, count = _rows(listing, wanted, page), len(page.bars)
     counts = {
         "ticker": query.ticker, "queryCount": page.base_count if page else 0, "resultsCount": count,
         "adjusted": query.adjusted,
@@ -111,31 +110,12 @@ def _bucket_end(end: int, span: int) -> int:
     return -(-end // span) * span
 
 
-def _rows(market: Market, listing: Listing, wanted: Range, page: Page) -> tuple[list[bytes], int]:
-    low = page.resume if page.resume is not None and wanted.descending else wanted.start
-    high = page.resume if page.resume is not None and not wanted.descending else wanted.end
-    bad = market.bad_rows(listing.symbol, wanted.span, low, high)
+def _rows(listing: Listing, wanted: Range, page: Page) -> list[bytes]:
     pieces = page.bars.json_rows(listing.decimals)
-    if not bad and not wanted.descending:
-        return pieces, len(page.bars)
-    single = _single_rows(pieces, page.bars.ts.tolist(), bad)
-    if wanted.descending:
-        single.reverse()
-    return single, len(single)
-
-
-def _single_rows(pieces: Sequence[bytes], times: Sequence[float], bad: Sequence[BadRow]) -> list[bytes]:
-    rows = [row if row.endswith(b"}") else row + b"}" for piece in pieces for row in piece.split(b"},")]
-    timed = [*zip(times, rows, strict=True), *((row.ts or 0, _bad_json(row)) for row in bad)]
-    timed.sort(key=lambda pair: pair[0])
-    return [row for _, row in timed]
-
-
-def _bad_json(row: BadRow) -> bytes:
-    opened, high, low, closed, volume = row.raw
-    return orjson.dumps({
-        "v": volume, "o": opened, "c": closed, "h": high, "l": low, "t": (row.ts or 0) * 1000, "n": 0,
-    })
+    if not wanted.descending:
+        return pieces
+    single = [row if row.endswith(b"}") else row + b"}" for piece in pieces for row in piece.split(b"},")]
+    return single[::-1]
 
 
 def _next_path(query: Query, resume: int) -> str:

@@ -10,16 +10,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from tracker.domain.errors import ConfigError, InputError
-from tracker.runtime.candles import BadRow
 from tracker.runtime.universe import PolygonTickers, Universe, UniverseSymbol
 
 from services.market_simulator.bars import TS, Bars, Floats, joined
 from services.market_simulator.corrections import corrected
-from services.market_simulator.market import Listing
+from services.market_simulator.market import Listing, bar_message
 from services.market_simulator.minutes import MINUTES, DayPath, Instrument, day_bars, day_path
 from services.market_simulator.parameters import MarketParameters
 from services.market_simulator.paths import FactorPath, factor_path, generator, own_path
-from services.market_simulator.wire import Frame, Message, minute_bar
+from services.market_simulator.wire import Frame, Message
 
 DAY, HOUR, MINUTE = 86_400, 3_600, 60
 _EPOCH_ORDINAL = 719_163  # date(1970, 1, 1).toordinal()
@@ -83,11 +82,6 @@ class GeneratedMarket:
         days = range(max(start // DAY, first), min((end - 1) // DAY + 1, first + self.parameters.days))
         block = self._hours_of if source_span == HOUR else self._minutes_of
         return joined([block(symbol, day) for day in days]).between(start, end)
-
-    def bad_rows(self, symbol: str, span: int, start: int, end: int) -> Sequence[BadRow]:
-        """Return nothing: an invented bar is never broken."""
-        del symbol, span, start, end
-        return ()
 
     def correct(self, symbol: str, before: int, count: int) -> Sequence[Frame]:
         """Change the last `count` minutes that closed by `before`, for good."""
@@ -170,15 +164,6 @@ def _market_day(market: GeneratedMarket, day: int) -> DayPath:
     return day_path(
         generator(market.parameters.seed, "factor-day", day), float(market.factor.volatility[index]),
         float(market.factor.level[index]), float(market.factor.level[index + 1]),
-    )
-
-
-def bar_message(listing: Listing, bars: Bars, index: int, start: int, span: int) -> Message:
-    """Return one bar of a block as an XA message."""
-    _, opened, high, low, closed, volume, vwap, trades = bars.table[:, index].tolist()
-    return minute_bar(
-        listing.stream, start, span, (opened, high, low, closed, volume),
-        round(vwap, listing.decimals), trades,
     )
 
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tracker.runtime.candles import BadRow
-
 from services.market_simulator.bars import Bars
-from services.market_simulator.wire import Frame
+from services.market_simulator.wire import Frame, Message, minute_bar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +25,15 @@ class Listing:
         """Base and quote currency."""
         base, _, quote = self.symbol.partition("-")
         return base, quote
+
+
+def bar_message(listing: Listing, bars: Bars, index: int, start: int, span: int) -> Message:
+    """Return one bar of a block as an XA message."""
+    _, opened, high, low, closed, volume, vwap, trades = bars.table[:, index].tolist()
+    return minute_bar(
+        listing.stream, start, span, (opened, high, low, closed, volume),
+        round(vwap, listing.decimals), trades,
+    )
 
 
 class Market(Protocol):
@@ -65,10 +72,6 @@ class Market(Protocol):
     @property
     def chunk_seconds(self) -> int:
         """Longest stretch to ask `rows` for at once."""
-        ...
-
-    def bad_rows(self, symbol: str, span: int, start: int, end: int) -> Sequence[BadRow]:
-        """Return the rows of that length in start <= ts < end that hold no numbers."""
         ...
 
     def correct(self, symbol: str, before: int, count: int) -> Sequence[Frame]:

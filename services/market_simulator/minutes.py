@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.market_simulator.bars import (
     CLOSE,
@@ -82,8 +81,7 @@ def _activity(random: np.random.Generator) -> Floats:
     changes = draws[0] < 0.25
     changes[0] = True
     last_change = np.maximum.accumulate(np.where(changes, np.arange(_SLOTS), 0))
-    drawn: NDArray[np.intp] = np.searchsorted(_ACTIVITY_ODDS, draws[1])
-    state = drawn[last_change]
+    state = np.searchsorted(_ACTIVITY_ODDS, draws[1][last_change])
     lively = np.repeat(_ACTIVITY[state], MINUTES // _SLOTS) * _SEASON
     return lively / np.sqrt(np.mean(lively * lively))
 

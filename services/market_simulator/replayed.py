@@ -13,8 +13,7 @@ from tracker.runtime.candles import BadRow, CandleSeries, candle_files, merge_ca
 
 from services.market_simulator.bars import TS, Bars, Floats, empty_bars
 from services.market_simulator.corrections import corrected
-from services.market_simulator.generated import bar_message
-from services.market_simulator.market import Listing
+from services.market_simulator.market import Listing, bar_message
 from services.market_simulator.wire import Frame, Message, minute_bar
 
 # A candle file knows no VWAP: the typical price stands in, quoted no finer than any price here.
@@ -83,13 +82,6 @@ class ReplayedMarket:
         tape = self._tape(symbol, source_span)
         return tape.served.between(start, end) if tape is not None else empty_bars()
 
-    def bad_rows(self, symbol: str, span: int, start: int, end: int) -> Sequence[BadRow]:
-        """Return the rows of that length in start <= ts < end that hold no numbers."""
-        tape = self._tape(symbol, span)
-        return [] if tape is None else [
-            bad for bad in tape.bad if bad.ts is not None and start <= bad.ts < end
-        ]
-
     def correct(self, symbol: str, before: int, count: int) -> Sequence[Frame]:
         """Change the last `count` bars (of the finest length) that closed by `before`, for good."""
         tape = min((t for t in self.tapes if t.listing.symbol == symbol), key=lambda t: t.span, default=None)
@@ -152,8 +144,9 @@ def _tape(series: CandleSeries) -> _Tape:
 
 def _table(series: CandleSeries) -> Floats:
     typical = (series.h + series.l + series.c) / 3
+    opened = series.ts.astype(np.float64)
     return np.array(
-        [series.ts.astype(np.float64), series.o, series.h, series.l, series.c, series.v, typical, np.zeros(len(series))]
+        [opened, series.o, series.h, series.l, series.c, series.v, typical, np.zeros(len(series))]
     )
 
 

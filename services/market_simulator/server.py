@@ -9,7 +9,6 @@ import socket
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 import uvicorn
 from fastapi import FastAPI
@@ -108,25 +107,12 @@ async def serve(settings: MarketSimulatorSettings, log: Logger) -> None:
     # Listening before the line below is logged: whoever reads it may connect at once.
     listener.listen(128)
     app, stream = build_app(settings, market, log)
-    # Its lines are not JSON, and say no more than ours.
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    server = _Server(uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", ws=_WebSocketProtocol,
-        ws_per_message_deflate=False, timeout_graceful_shutdown=1,
-    ))
-
-    def stop() -> None:
-        server.should_exit = True
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+    server = _server(app)
     pump = asyncio.create_task(stream.run())
-    pump.add_done_callback(lambda task: None if task.cancelled() or task.exception() is None else stop())
+    pump.add_done_callback(lambda task: _stop(server) if not task.cancelled() and task.exception() else None)
     log.info(
         "the exchange runs", action="service_started", port=listener.getsockname()[1],
-        clock=stream.clock.mode, symbols=len(market.listings),
-        started_at=datetime.fromtimestamp(SystemClock().now().timestamp(), UTC).isoformat(),
+        clock=stream.clock.mode, symbols=len(market.listings), candles=str(settings.candles or ""),
     )
     try:
         await server.serve(sockets=[listener])
@@ -137,6 +123,23 @@ async def serve(settings: MarketSimulatorSettings, log: Logger) -> None:
     if not pump.cancelled() and (error := pump.exception()) is not None:
         raise error
     log.info("the exchange stopped", action="service_stopped")
+
+
+def _server(app: FastAPI) -> uvicorn.Server:
+    # Its own lines are not JSON, and say no more than ours.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    server = _Server(uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", ws=_WebSocketProtocol,
+        ws_per_message_deflate=False, timeout_graceful_shutdown=1,
+    ))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, server)
+    return server
+
+
+def _stop(server: uvicorn.Server) -> None:
+    server.should_exit = True
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,9 +15,10 @@ from tracker.domain.order import ENTRY_LEG, Order, OrderKey, OrderKind, OrderSid
 from tracker.domain.position import Position, PositionStatus
 from tracker.domain.timeframe import EPOCH
 from tracker.domain.trade import ClosedTrade
-from tracker.quant.execution import ExecutionParams, Rung, Trade
+from tracker.quant.execution import ExecutionParams
 from tracker.quant.ledger import mark
 from tracker.quant.sizing import reserve_price
+from tracker.quant.trade import Rung, Trade
 from tracker.store.ledger import LedgerChanges
 
 SECOND = timedelta(seconds=1)
@@ -73,7 +74,9 @@ class LiveTrade:
         trade = self.trade
         self.position = replace(
             self.position,
-            stop_price=decimal_of(trade.stop), target_price=decimal_of(trade.target), leaving=trade.leaving,
+            stop_price=decimal_of(trade.stop),
+            target_price=decimal_of(trade.target),
+            leaving=trade.leaving,
             highest_price=decimal_of(trade.highest) if math.isfinite(trade.highest) else None,
             lowest_price=decimal_of(trade.lowest) if math.isfinite(trade.lowest) else None,
             last_price=None if self.last is None else decimal_of(self.last),
@@ -85,7 +88,8 @@ class LiveTrade:
         return sum(
             reserve_price(float(order.reference_price), rules, maker=order.kind is OrderKind.RUNG)
             * float(order.rest)
-            for order in self.orders.values() if order.side is OrderSide.BUY
+            for order in self.orders.values()
+            if order.side is OrderSide.BUY
         )
 
 
@@ -93,7 +97,10 @@ class Book:
     """Account, live trades and everything that has changed since they were read."""
 
     def __init__(
-        self, account: Account, positions: Iterable[Position], orders: Iterable[Order],
+        self,
+        account: Account,
+        positions: Iterable[Position],
+        orders: Iterable[Order],
         instruments: Iterable[Instrument],
     ) -> None:
         """Bring what was read together."""
@@ -104,7 +111,8 @@ class Book:
             by_trade.setdefault(_trade_of(order.key), {})[order.key.leg] = order
         self._live = [
             LiveTrade(
-                position=each, instrument=self.instruments[each.symbol_id],
+                position=each,
+                instrument=self.instruments[each.symbol_id],
                 orders=by_trade.get((each.account, each.strategy, each.symbol_id, each.decided_at), {}),
             )
             for each in positions
@@ -158,24 +166,32 @@ class Book:
         old = [each for each in (*self._ended, *self._live) if id(each) not in new and each.touched]
         return LedgerChanges(
             account=self.account,
-            new_orders=list(self._new_orders.values()), changed_orders=list(self._changed_orders.values()),
+            new_orders=list(self._new_orders.values()),
+            changed_orders=list(self._changed_orders.values()),
             new_positions=[each.settle() for each in self._new_trades],
             changed_positions=[each.settle() for each in old],
-            fills=self.fills, trades=self.trades, equity=self.equity,
+            fills=self.fills,
+            trades=self.trades,
+            equity=self.equity,
         )
 
 
 def _working(position: Position, entry: Order | None, ladder: list[Order]) -> Trade:
     held = position.status is PositionStatus.OPEN
     return Trade(
-        step=float(position.quantity_step), opens_from=seconds_of(position.decided_at),
-        entry_until=seconds_of(position.entry_until), expires_at=seconds_of(position.expires_at),
+        step=float(position.quantity_step),
+        opens_from=seconds_of(position.decided_at),
+        entry_until=seconds_of(position.entry_until),
+        expires_at=seconds_of(position.expires_at),
         entry_rest=0.0 if entry is None else float(entry.rest),
-        stop=float(position.stop_price), initial_stop=float(position.initial_stop_price),
-        target=float(position.target_price), target_fraction=position.target_fraction,
+        stop=float(position.stop_price),
+        initial_stop=float(position.initial_stop_price),
+        target=float(position.target_price),
+        target_fraction=position.target_fraction,
         trail_distance=float(position.trail_distance),
         rungs=[Rung(float(order.limit_price or 0), float(order.rest)) for order in ladder],
-        held=float(position.quantity) if held else 0.0, bought=float(position.bought_quantity),
+        held=float(position.quantity) if held else 0.0,
+        bought=float(position.bought_quantity),
         cost=float(position.bought_cost),
         highest=-math.inf if position.highest_price is None else float(position.highest_price),
         lowest=math.inf if position.lowest_price is None else float(position.lowest_price),

@@ -17,14 +17,19 @@ from tracker.domain.order import (
     OrderStatus,
 )
 from tracker.domain.position import PositionStatus
-from tracker.quant.execution import Execution, ExecutionParams
+from tracker.quant.execution import ExecutionParams
 from tracker.quant.ledger import book_account, book_order, book_position, fill_of, order_key, trade_of
+from tracker.quant.trade import Execution
 
 from services.paper_trader.book import Book, LiveTrade, moment_of
 
 
 def book_executions(
-    book: Book, live: LiveTrade, executions: Sequence[Execution], candle: Candle, closed_at: datetime,
+    book: Book,
+    live: LiveTrade,
+    executions: Sequence[Execution],
+    candle: Candle,
+    closed_at: datetime,
     rules: ExecutionParams,
 ) -> None:
     """Write a bar's fills into the book and end what they end."""
@@ -77,11 +82,17 @@ def _exit_order(book: Book, live: LiveTrade, reference: float, at: datetime) -> 
         return live.orders[reason.value]
     level = position.target_price if reason is ExitReason.TARGET else position.stop_price
     order = Order(
-        key=order_key(position, reason.value), kind=OrderKind.EXIT, side=OrderSide.SELL,
-        status=OrderStatus.PENDING, quantity=position.quantity, placed_at=at,
+        key=order_key(position, reason.value),
+        kind=OrderKind.EXIT,
+        side=OrderSide.SELL,
+        status=OrderStatus.PENDING,
+        quantity=position.quantity,
+        placed_at=at,
         limit_price=level if reason is ExitReason.TARGET else None,
         reference_price=price_of(reference) if reason is ExitReason.TIMEOUT else level,
-        signal_id=position.signal_id, config_hash=position.config_hash, rules_hash=position.rules_hash,
+        signal_id=position.signal_id,
+        config_hash=position.config_hash,
+        rules_hash=position.rules_hash,
     )
     book.add_order(order)
     book.put_order(live, order)

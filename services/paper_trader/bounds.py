@@ -22,8 +22,9 @@ def bars_bound(
 
     Every bar length that some symbol has as its finest counts; between two of its closes nothing is missing.
     """
-    moments = [_last_minute(watermarks[each].closed_through, each)
-               for each in base_timeframes if each in watermarks]
+    moments = [
+        _last_minute(watermarks[each].closed_through, each) for each in base_timeframes if each in watermarks
+    ]
     return min(moments, default=None)
 
 

@@ -37,9 +37,7 @@ class _Minute:
 class Engine:
     """Walks a book through minutes, without I/O; only the book changes."""
 
-    def __init__(
-        self, book: Book, rules: TradingRules, rules_hash: str, signals: Sequence[Signal]
-    ) -> None:
+    def __init__(self, book: Book, rules: TradingRules, rules_hash: str, signals: Sequence[Signal]) -> None:
         """Take the book and the signals of the minutes to come, in the order in which to act on them."""
         self.book = book
         self._rules = rules
@@ -104,9 +102,7 @@ class Engine:
         if not executions and trade.bought == 0.0 and trade.leaving is None:
             return
         fills = len(self.book.fills)
-        book_executions(
-            self.book, live, executions, candle, moment_of(minute.close), self._execution
-        )
+        book_executions(self.book, live, executions, candle, moment_of(minute.close), self._execution)
         minute.budgets[symbol_id] = budget - sum(each.quantity for each in executions)
         entries = [each for each in self.book.fills[fills:] if each.order.leg == ENTRY_LEG]
         if entries:
@@ -128,22 +124,31 @@ class Engine:
         instrument = self.book.instruments[signal.symbol_id]
         portfolio = Portfolio(
             live={(each.position.strategy, each.position.symbol_id) for each in trades},
-            equity=equity, free_cash=self._free_cash(trades),
+            equity=equity,
+            free_cash=self._free_cash(trades),
         )
         verdict = judge(signal, instrument, portfolio, self._rules.risk, self._execution)
         if isinstance(verdict, Refused):
             self._refuse(signal, verdict, signal.decided_at)
             return False
-        self.book.add_trade(planned(
-            signal, verdict, instrument, self.book.account.account, self._rules_hash,
-            self._execution.entry_valid_bars,
-        ))
+        self.book.add_trade(
+            planned(
+                signal,
+                verdict,
+                instrument,
+                self.book.account.account,
+                self._rules_hash,
+                self._execution.entry_valid_bars,
+            )
+        )
         return True
 
     def _refuse(self, signal: Signal, verdict: Refused, placed_at: datetime) -> None:
-        self.book.add_order(refused(
-            signal, self.book.account.account, self._rules_hash, verdict.reason, verdict.note, placed_at
-        ))
+        self.book.add_order(
+            refused(
+                signal, self.book.account.account, self._rules_hash, verdict.reason, verdict.note, placed_at
+            )
+        )
 
     def _free_cash(self, trades: Sequence[LiveTrade]) -> float:
         return float(self.book.account.cash) - sum(each.reserved(self._execution) for each in trades)

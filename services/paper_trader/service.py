@@ -73,7 +73,11 @@ class PaperTrader:
     channels = (BARS_CHANNEL, SCANS_CHANNEL)
 
     def __init__(
-        self, database: Database, rules: TradingRules, settings: PaperTraderSettings, clock: Clock,
+        self,
+        database: Database,
+        rules: TradingRules,
+        settings: PaperTraderSettings,
+        clock: Clock,
         log: Logger,
     ) -> None:
         """Nothing is remembered between runs but how long the scanners have stood still, and counts."""
@@ -97,7 +101,9 @@ class PaperTrader:
             allowed = await self._allowed(transaction, cursor, watermarks, instruments)
             through = min(allowed, cursor.processed_through + self._batch)
             late = await read_late_signals(
-                transaction, self._account, max(cursor.started_at, cursor.processed_through - LATE_WINDOW),
+                transaction,
+                self._account,
+                max(cursor.started_at, cursor.processed_through - LATE_WINDOW),
                 cursor.processed_through,
             )
             if through == cursor.processed_through and not late:
@@ -129,7 +135,10 @@ class PaperTrader:
         return await lock_cursor(transaction, self._account)
 
     async def _allowed(
-        self, transaction: Transaction, cursor: PaperCursor, watermarks: dict[Timeframe, Watermark],
+        self,
+        transaction: Transaction,
+        cursor: PaperCursor,
+        watermarks: dict[Timeframe, Watermark],
         instruments: list[Instrument],
     ) -> datetime:
         wanted = bars_bound(watermarks, {each.base_timeframe for each in instruments})
@@ -139,20 +148,29 @@ class PaperTrader:
         scans = await read_scan_watermarks(transaction)
         allowed = self._patience.bound(scans, cursor.processed_through, wanted)
         for strategy in sorted(self._patience.given_up - given_up):
-            self._log.warning("a scanner stands still: going on without it", action="scanner_given_up",
-                              strategy=strategy.value)
+            self._log.warning(
+                "a scanner stands still: going on without it",
+                action="scanner_given_up",
+                strategy=strategy.value,
+            )
         return max(allowed or cursor.processed_through, cursor.processed_through)
 
     async def _process(
-        self, transaction: Transaction, cursor: PaperCursor, through: datetime,
-        instruments: list[Instrument], late: list[Signal],
+        self,
+        transaction: Transaction,
+        cursor: PaperCursor,
+        through: datetime,
+        instruments: list[Instrument],
+        late: list[Signal],
     ) -> Book:
         account = await read_account(transaction, self._account)
         if account is None:
             raise SchemaError(f"account {self._account!r} has a cursor but no row")
         book = Book(
-            account, await read_live_positions(transaction, self._account),
-            await read_live_orders(transaction, self._account), instruments,
+            account,
+            await read_live_positions(transaction, self._account),
+            await read_live_orders(transaction, self._account),
+            instruments,
         )
         signals = await read_signals(transaction, cursor.processed_through, through)
         engine = Engine(book, self._rules, self._rules_hash, signals)
@@ -186,8 +204,16 @@ class PaperTrader:
         counts["fills"] += len(book.fills)
         counts["late"] += len(late)
         for fill in book.fills:
-            self._log.info("filled", action="fill", symbol_id=fill.order.symbol_id, leg=fill.order.leg,
-                           strategy=fill.order.strategy.value, side=fill.side.value, price=str(fill.price),
-                           quantity=str(fill.quantity), filled_at=fill.filled_at.isoformat())
+            self._log.info(
+                "filled",
+                action="fill",
+                symbol_id=fill.order.symbol_id,
+                leg=fill.order.leg,
+                strategy=fill.order.strategy.value,
+                side=fill.side.value,
+                price=str(fill.price),
+                quantity=str(fill.quantity),
+                filled_at=fill.filled_at.isoformat(),
+            )
         if late:
             self._log.warning("signals came after their minute", action="signals_late", count=len(late))

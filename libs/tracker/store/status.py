@@ -44,7 +44,7 @@ class SymbolState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanCount:
-    """A strategy's looks in the hour up to `closed_through` (event time) and in the last hour by the clock."""
+    """A strategy's looks in the hour up to `closed_through` (event time), and in the clock's last hour."""
 
     strategy: str
     closed_through: datetime
@@ -79,10 +79,15 @@ class PipelineStatus:
 
 async def read_status(transaction: Transaction) -> PipelineStatus:
     """Return the state of this moment; raises SchemaError before the first migration."""
+    services = await transaction.fetch("status.services")
+    freshness = await transaction.fetch("status.freshness")
+    symbols = await transaction.fetch("status.symbols")
+    scans = await transaction.fetch("status.scans")
+    accounts = await transaction.fetch("status.accounts")
     return PipelineStatus(
-        services=tuple(ServiceSign(**dict(row.items())) for row in await transaction.fetch("status.services")),
-        freshness=tuple(Freshness(**dict(row.items())) for row in await transaction.fetch("status.freshness")),
-        symbols=tuple(SymbolState(**dict(row.items())) for row in await transaction.fetch("status.symbols")),
-        scans=tuple(ScanCount(**dict(row.items())) for row in await transaction.fetch("status.scans")),
-        accounts=tuple(AccountState(**dict(row.items())) for row in await transaction.fetch("status.accounts")),
+        services=tuple(ServiceSign(**dict(row.items())) for row in services),
+        freshness=tuple(Freshness(**dict(row.items())) for row in freshness),
+        symbols=tuple(SymbolState(**dict(row.items())) for row in symbols),
+        scans=tuple(ScanCount(**dict(row.items())) for row in scans),
+        accounts=tuple(AccountState(**dict(row.items())) for row in accounts),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tracker.domain.errors import ConfigError, InputError, PortInUseError
 from tracker.runtime.settings import environment
+from tracker.runtime.universe import load_universe
 
 from services.control.ports import check_ports
 from services.control.source import Source, choose_source, claim_database, source_environment
@@ -79,11 +80,20 @@ def test_candles_mean_a_replay() -> None:
         choose_source(Source.POLYGON, Path())
 
 
-def test_the_simulated_market_never_sees_the_real_key() -> None:
-    found = source_environment(Source.SIMULATED, 8801, None, "6h", "a real key")
+def test_the_simulated_market_never_sees_the_real_key(tmp_path: Path) -> None:
+    found = source_environment(Source.SIMULATED, 8801, None, "6h", "a real key", tmp_path / "universe.toml")
     assert found["POLYGON_API_KEY"] == "simulated"
     assert found["POLYGON_WS_URL"] == "ws://127.0.0.1:8801/crypto"
     assert found["MARKET_SIMULATOR_CATCH_UP"] == "6h"
+
+
+def test_a_replay_follows_the_symbols_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "BTC-PERP_1m.csv").write_text("ts,open,high,low,close,volume\n")
+    universe = tmp_path / "universe.toml"
+    found = source_environment(Source.REPLAY, 8801, tmp_path, "6h", "", universe)
+    assert found["MARKET_SIMULATOR_CANDLES"] == str(tmp_path)
+    assert found["TRACKER_UNIVERSE"] == str(universe)
+    assert [each.symbol for each in load_universe(universe).symbol] == ["BTC-PERP"]
 
 
 def test_a_database_keeps_its_source(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_every_role_of_the_table_is_made_by_a_migration() -> None:
 
 
 def test_an_unknown_key_is_named_with_its_file(tmp_path: Path) -> None:
-    path = changed(tmp_path, "memory_mb", "memory")
+    path = changed(tmp_path, "memory_mb = 140", "memory = 140")
     with pytest.raises(ConfigError, match=rf"^{re.escape(str(path))}: .*memory"):
         load_fleet(path)
 
@@ -46,7 +46,7 @@ def test_an_unknown_key_is_named_with_its_file(tmp_path: Path) -> None:
         ("pool_size = 3", "pool_size = 30", "database connections, connection_budget is"),
         ("pool_size = 3", "pool_size = 0", "a role needs a pool_size"),
         ('name = "paper_trader"', 'name = "postgres"', "postgres is the name of the embedded database"),
-        ('migrates_with = "data_collector"', 'migrates_with = "market_simulator"', "names no deployed service"),
+        ('with = "data_collector"', 'with = "market_simulator"', "names no deployed service"),
         ('restart = "always"', 'restart = "sometimes"', "restart = 'sometimes'"),
         ("port = 8803", "port = 80", "port = 80"),
     ],

@@ -1,0 +1,93 @@
+"""A desk: a small market in a real database, and paper traders at work in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tracker.quant.paper import TradingRules
+from tracker.runtime.logging import get_logger
+from tracker.runtime.settings import load_settings
+from tracker.store.database import Database
+from tracker.testing.clock import FixedClock
+from tracker.testing.paper_world import PaperWorld
+from tracker.testing.trades import NOON
+
+from services.paper_trader.service import PaperTrader, load_rules
+from services.paper_trader.settings import PaperTraderSettings
+
+LEDGER = ("trade_logs", "equity_curve", "fills", "orders", "positions", "paper_cursor", "accounts")
+OWN_COLUMNS = {"updated_at", "order_id", "fill_id", "position_id", "trade_id"}
+
+
+@dataclass(slots=True)
+class Desk:
+    """The world, and traders that work in it."""
+
+    world: PaperWorld
+    database: Database
+    clock: FixedClock = field(default_factory=lambda: FixedClock(NOON))
+
+    def trader(
+        self, *, database: Database | None = None, rules: TradingRules | None = None, **settings: Any
+    ) -> PaperTrader:
+        """Return a trader with the shipped rules; by default it waits for the swing scanner only."""
+        chosen = load_settings(
+            PaperTraderSettings, {"strategies": "swing", "signal_grace_seconds": None, **settings}
+        )
+        return PaperTrader(
+            database or self.database, rules or load_rules(chosen), chosen, self.clock, get_logger("test")
+        )
+
+    async def catch_up(self, trader: PaperTrader) -> None:
+        """Run until nothing is left to do."""
+        while await trader.run_once():
+            pass
+
+    async def rows(self, query: str, *arguments: object) -> list[dict[str, Any]]:
+        """Return rows as the owner sees them."""
+        async with self.world.owner.transaction() as transaction:
+            return [dict(row) for row in await transaction.connection.fetch(query, *arguments)]
+
+    async def execute(self, statement: str) -> None:
+        """Change something behind the trader's back."""
+        async with self.world.owner.transaction() as transaction:
+            await transaction.connection.execute(statement)
+            await transaction.commit()
+
+    async def ledger(self) -> dict[str, list[dict[str, Any]]]:
+        """Return every row of the ledger but for ids and the time of writing."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for table in LEDGER:
+            rows = await self.rows(f"SELECT * FROM tracker.{table}")
+            kept = [{name: value for name, value in row.items() if name not in OWN_COLUMNS} for row in rows]
+            if table == "fills":
+                legs = {row["order_id"]: row for row in await self.rows("SELECT * FROM tracker.orders")}
+                kept = [
+                    {
+                        **fill,
+                        "leg": legs[row["order_id"]]["leg"],
+                        "symbol_id": legs[row["order_id"]]["symbol_id"],
+                    }
+                    for fill, row in zip(kept, rows, strict=True)
+                ]
+                kept = [{k: v for k, v in each.items() if k != "order_id"} for each in kept]
+            found[table] = sorted(kept, key=repr)
+        return found
+
+    async def forget(self) -> None:
+        """Empty the ledger."""
+        await self.execute("TRUNCATE " + ", ".join(f"tracker.{table}" for table in LEDGER))
+
+
+def cheap(rules: TradingRules, **changes: Any) -> TradingRules:
+    """Return rules without fees and slippage, for round numbers, with changes to execution."""
+    free = {
+        "maker_fee_bps": 0.0,
+        "taker_fee_bps": 0.0,
+        "slippage_base_bps": 0.0,
+        "slippage_impact_bps": 0.0,
+        "slippage_cap_bps": 0.0,
+        **changes,
+    }
+    return replace(rules, paper=replace(rules.paper, execution=replace(rules.paper.execution, **free)))

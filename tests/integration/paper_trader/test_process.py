@@ -1,0 +1,63 @@
+"""The real process, killed again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from busy_market import HOURS, busy_market
+from paper_desk import Desk
+from tracker.runtime.settings import environment
+from tracker.testing.paper_world import minutes
+from tracker.testing.trades import NOON
+
+
+async def test_killed_at_any_moment_it_resumes_to_the_same_ledger(desk: Desk, database_url: str) -> None:
+    await busy_market(desk)
+    await desk.catch_up(desk.trader(strategies="dca,swing,channel"))
+    expected = await desk.ledger()
+    await desk.forget()
+    seen = None
+    for _ in range(3):
+        process = await start(database_url)
+        seen = await moved(desk, seen)
+        process.kill()
+        await process.wait()
+    assert seen != NOON + minutes(HOURS * 60)
+    process = await start(database_url)
+    async with asyncio.timeout(30):
+        while await reached(desk) != NOON + minutes(HOURS * 60):
+            await asyncio.sleep(0.05)
+    process.terminate()
+    assert await process.wait() == 0
+    assert await desk.ledger() == expected
+
+
+async def start(database_url: str) -> asyncio.subprocess.Process:
+    """Start the service on small batches."""
+    settings = {
+        "DATABASE_URL": database_url,
+        "PORT": "0",
+        "PAPER_TRADER_BATCH_MINUTES": "1",
+        "PAPER_TRADER_SIGNAL_GRACE_SECONDS": "none",
+        "LOG_LEVEL": "WARNING",
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.paper_trader", env={**environment(), **settings}
+    )
+
+
+async def moved(desk: Desk, before: object) -> object:
+    """Wait until the ledger has moved on, and return how far."""
+    async with asyncio.timeout(30):
+        while True:
+            now = await reached(desk)
+            if now not in (before, None):
+                return now
+            await asyncio.sleep(0.01)
+
+
+async def reached(desk: Desk) -> object:
+    """Return how far the ledger has come."""
+    rows = await desk.rows("SELECT processed_through FROM tracker.paper_cursor")
+    return rows[0]["processed_through"] if rows else None
