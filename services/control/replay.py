@@ -11,11 +11,13 @@ import uuid
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from tracker.domain.errors import InputError
+from tracker.domain.timeframe import EPOCH
 from tracker.runtime.candles import BadRow, CandleFile, candle_files, read_candles
 from tracker.runtime.settings import environment
 
@@ -112,7 +114,7 @@ def _plan(
     ports = _free_ports(services)
     universe = places.state_dir / "universe.toml"
     write_universe(universe, candles.files)
-    first, last = (np.datetime64(moment, "s").item().isoformat() + "Z" for moment in (candles.first_open, candles.last_close))
+    first, last = (_iso(moment) for moment in (candles.first_open, candles.last_close))
     return FleetRun(
         state_dir=places.state_dir,
         runtime_dir=places.runtime_dir,
@@ -148,6 +150,10 @@ def _plan(
             "POLL_SECONDS": "0.25",
         },
     )
+
+
+def _iso(seconds: int) -> str:
+    return (EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
 def _free_ports(services: Collection[str]) -> dict[str, int]:

@@ -57,8 +57,13 @@ class BarBuffer:
                 self._items.appendleft(item)
         DEPTH.set(len(self._items))
 
+    def mark_lost(self, symbol: str, since: datetime) -> None:
+        """Note that bars of `symbol` that open at `since` or later are missing; they count as lost until repaired."""
+        known = self._lost.get(symbol)
+        self._lost[symbol] = since if known is None else min(known, since)
+
     def take_lost(self) -> dict[str, datetime]:
-        """Return by symbol from when on bars were dropped; they count as lost until `lost_repaired`."""
+        """Return by symbol from when on bars are missing; they count as lost until `lost_repaired`."""
         for symbol, moment in self._lost.items():
             known = self._repairing.get(symbol)
             self._repairing[symbol] = moment if known is None else min(known, moment)
@@ -71,12 +76,11 @@ class BarBuffer:
 
     @property
     def has_lost(self) -> bool:
-        """Tell whether dropped bars await their repair."""
+        """Tell whether missing bars await their repair."""
         return bool(self._lost or self._repairing)
 
     def _drop(self, item: Item) -> None:
         self.overflowed += 1
         OVERFLOWS.inc()
         if isinstance(item, Bar):
-            known = self._lost.get(item.symbol)
-            self._lost[item.symbol] = item.ts if known is None else min(known, item.ts)
+            self.mark_lost(item.symbol, item.ts)

@@ -29,6 +29,11 @@ class MinuteCloser:
     _reported: set[str] = field(default_factory=set[str])
     _last_close: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
+    def expect(self, symbols: Iterable[str], moment: datetime) -> None:
+        """Hold the first minutes for symbols that have not reported yet, as long as for one that fell silent."""
+        for symbol in symbols:
+            self._last_close.setdefault(symbol, moment)
+
     def saw(self, bars: Iterable[Bar], monotonic: float) -> None:
         """Take note of bars in the order in which they came."""
         for bar in bars:

@@ -61,7 +61,9 @@ async def _roll_late(transaction: Transaction, bars: Sequence[Bar], symbol_ids: 
         mark = watermarks.get(timeframe)
         if mark is None:
             continue
-        late = [bar for bar in bars if bar.timeframe < timeframe and _is_late(bar, timeframe, mark)]
+        # Timeframes compare as text, in which 1m comes after 15m.
+        finer = [bar for bar in bars if bar.timeframe.seconds < timeframe.seconds]
+        late = [bar for bar in finer if _is_late(bar, timeframe, mark)]
         for bucket in sorted({timeframe.floor(bar.ts) for bar in late}):
             touched = {symbol_ids[bar.symbol] for bar in late if timeframe.floor(bar.ts) == bucket}
             await roll_up(transaction, timeframe, bucket, timeframe.close_of(bucket), sorted(touched))

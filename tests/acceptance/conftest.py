@@ -36,7 +36,7 @@ def tracker(tmp_path: Path) -> Callable[..., Outcome]:
 
     def run(*arguments: str, seconds: float = 240, **variables: str) -> Outcome:
         state = {"TRACKER_STATE_DIR": str(tmp_path / "state"), "DATABASE_URL": "", **variables}
-        done = subprocess.run(  # noqa: S603 - our own command
+        done = subprocess.run(
             [str(TRACKER), *arguments], capture_output=True, text=True, timeout=seconds, check=False,
             env={**environment(), **state},
         )

@@ -27,7 +27,7 @@ VICTIMS = (
 
 
 def start(cut: Path, state: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - our own command
+    return subprocess.Popen(
         [str(TRACKER), "replay", "--candles", str(cut), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, env={**environment(), "TRACKER_STATE_DIR": str(state), "DATABASE_URL": ""},
     )
@@ -56,7 +56,7 @@ def kill(words: str, state: Path) -> bool:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         victim = find(words, state)
-        if victim is not None and time.time() - victim.create_time() > 1.0:  # noqa: TID251 - its age by the same clock
+        if victim is not None and time.time() - victim.create_time() > 1.0:
             victim.kill()
             return True
         time.sleep(0.1)

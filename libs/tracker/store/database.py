@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -121,7 +121,7 @@ class Database:
         return cls(pool, url, role)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self) -> AsyncGenerator[Transaction]:
         """Open a transaction; without `commit` everything is rolled back.
 
         Raises DatabaseUnavailableError where the connection is lost or the server is not ready.
@@ -148,7 +148,7 @@ class Database:
             raise DatabaseUnavailableError(f"the database went away: {error!r}") from error
 
     @asynccontextmanager
-    async def listening(self, channels: Sequence[str]) -> AsyncIterator[asyncio.Event]:
+    async def listening(self, channels: Sequence[str]) -> AsyncGenerator[asyncio.Event]:
         """Yield an event that is set whenever one of `channels` is notified.
 
         A hint only: where the server cannot LISTEN, the event simply never fires and polling goes on.
@@ -170,12 +170,13 @@ class Database:
 
         while True:
             try:
-                connection = cast("asyncpg.Connection[Row]", await asyncpg.connect(self._url, timeout=10))
+                connection = await asyncpg.connect(self._url, timeout=10)
                 try:
                     for channel in channels:
                         await connection.add_listener(channel, heard)
-                    while not connection.is_closed():
-                        await asyncio.sleep(1)
+                    ended = asyncio.Event()
+                    connection.add_termination_listener(lambda _, ended=ended: ended.set())
+                    await ended.wait()
                 finally:
                     connection.terminate()
             except (*UNAVAILABLE, asyncpg.PostgresError):
@@ -210,7 +211,7 @@ async def drop_database(server: str, name: str) -> None:
 
 async def _administer(server: str, statement: str) -> None:
     try:
-        connection = cast("asyncpg.Connection[Row]", await asyncpg.connect(server, timeout=10))
+        connection = await asyncpg.connect(server, timeout=10)
         try:
             await connection.execute(statement)
         finally:

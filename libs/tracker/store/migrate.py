@@ -32,7 +32,8 @@ def verify_manifest() -> None:
 
     Raises DatabaseSetupError naming the file: a migration that was applied somewhere must not change.
     """
-    stated = dict(reversed(line.split("  ", 1)) for line in MANIFEST.read_text().splitlines())
+    rows = [line.split("  ", 1) for line in MANIFEST.read_text().splitlines()]
+    stated = {name: digest for digest, name in rows}
     found = checksums()
     for name in sorted(stated.keys() | found.keys()):
         if stated.get(name) != found.get(name):
@@ -48,8 +49,8 @@ def migrate(url: str) -> list[str]:
     done = subprocess.run(  # noqa: S603 - our own binary
         [
             _dbmate(),
-            "--url",
-            _with_ssl_mode(url),
+            "--env",
+            "DATABASE_URL",
             "--migrations-dir",
             str(MIGRATIONS),
             "--migrations-table",
@@ -61,6 +62,8 @@ def migrate(url: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
+        # Not as an argument: the process list would show the password.
+        env={"DATABASE_URL": _with_ssl_mode(url)},
     )
     if done.returncode != 0:
         reason = " ".join((done.stderr or done.stdout).split())

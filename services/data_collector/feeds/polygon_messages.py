@@ -89,8 +89,6 @@ def _checked(
         ts = EPOCH + timedelta(milliseconds=start)
     except OverflowError:
         return _rejection(_dump(item), f"s is {start}, not a moment", symbol, timeframe)
-    vwap = item.get("vw")
-    usable = isinstance(vwap, (int, float)) and math.isfinite(vwap) and vwap > 0
     bar = Bar(
         symbol=symbol,
         timeframe=timeframe,
@@ -100,7 +98,7 @@ def _checked(
         low=numbers["l"],
         close=numbers["c"],
         volume=numbers["v"],
-        vwap=float(vwap) if usable else math.nan,
+        vwap=_positive_or_nan(item.get("vw")),
         trades=_trades(item.get("z"), numbers["v"]),
         source=BarSource.STREAM,
     )
@@ -108,6 +106,11 @@ def _checked(
     if defect is not None:
         return _rejection(_dump(item), defect, symbol, timeframe, bar)
     return bar
+
+
+def _positive_or_nan(value: Any) -> float:
+    usable = isinstance(value, (int, float)) and math.isfinite(value) and value > 0
+    return float(value) if usable else math.nan
 
 
 def _trades(average_size: Any, volume: float) -> int:

@@ -57,7 +57,7 @@ class PolygonRest:
         body = await self._get(f"{self._base}/v1/marketstatus/now", {})
         stated = body.get("serverTime")
         try:
-            return datetime.fromisoformat(stated)
+            return datetime.fromisoformat(str(stated))
         except (TypeError, ValueError):
             raise FeedError(f"{self._base} says serverTime = {stated!r}, which is no time") from None
 

@@ -1,7 +1,7 @@
 """One class a fact."""
 
-from services.health_monitor.invariants.base import Invariant, Observation, Verdict
 from services.health_monitor.invariants.bars import BarsFresh, SymbolsLive
+from services.health_monitor.invariants.base import Invariant, Observation, Verdict
 from services.health_monitor.invariants.heartbeats import HeartbeatFresh
 from services.health_monitor.invariants.stages import PaperFollows, StagesFollow
 
