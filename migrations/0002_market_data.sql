@@ -29,7 +29,8 @@ CREATE TABLE tracker.ohlc_data (
   revision smallint NOT NULL DEFAULT 0,
   PRIMARY KEY (symbol_id, timeframe, ts),
   CHECK (low > 0 AND high >= low AND open BETWEEN low AND high AND close BETWEEN low AND high),
-  CHECK (volume >= 0)
+  -- Nothing is greater than NaN or equal to it but NaN itself, so these keep it out of all five.
+  CHECK (high < 'infinity' AND volume >= 0 AND volume < 'infinity')
 ) PARTITION BY RANGE (ts);
 SELECT tracker.written_by('tracker.ohlc_data', 'data_collector');
 COMMENT ON COLUMN tracker.ohlc_data.ts IS 'open of the bar, UTC';

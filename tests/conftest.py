@@ -10,12 +10,16 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 from tracker.store.database import Database
 from tracker.store.embedded import EmbeddedPostgres
 from tracker.store.migrate import migrate
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 TEMPLATE = "template_migrated"
+# A busy machine is slow at drawing examples, which says nothing about the code.
+settings.register_profile("tracker", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tracker")
 _numbers = itertools.count(1)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from tracker.store.database import check_reachable
 from tracker.store.embedded import EmbeddedPostgres
 from tracker.store.migrate import migrate
 
@@ -12,9 +15,10 @@ from services.control.settings import ControlSettings
 def migrate_database(settings: ControlSettings) -> list[str]:
     """Apply what is pending and return the file names; an embedded server is started for it where none runs.
 
-    Raises DatabaseSetupError.
+    Raises DatabaseSetupError, or DatabaseUnavailableError where DATABASE_URL leads nowhere.
     """
     if settings.url is not None:
+        asyncio.run(check_reachable(settings.url))
         return migrate(settings.url)
     places = Places.of(settings.state_dir)
     places.prepare()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
 
-from tracker.store.database import create_database, drop_database
+from tracker.store.database import check_reachable, create_database, drop_database
 
 
 @contextmanager
@@ -19,6 +19,7 @@ def fresh_database(server: str | None, name: str) -> Iterator[str | None]:
     if server is None:
         yield None
         return
+    asyncio.run(check_reachable(server))
     asyncio.run(create_database(server, name))
     try:
         yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))

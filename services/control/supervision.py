@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from tracker.domain.errors import DatabaseSetupError
+from tracker.store.database import check_reachable
 from tracker.store.embedded import EmbeddedPostgres
 from tracker.store.migrate import migrate
 
@@ -64,6 +66,8 @@ class FleetRun:
         up = {each.name for each in self.states() if each.pid is not None}
         down = [each.name for each in self.services if each.name not in up]
         check_ports({name: self.ports[name] for name in down}, self.host)
+        if self.postgres is None:
+            asyncio.run(check_reachable(self.database_url))
         progress("starting the supervisor")
         self.supervisor.launch(self.environment)
         if self.postgres is not None:
@@ -118,10 +122,11 @@ class FleetRun:
         while not _accepts(server):
             broken = any(each.name == POSTGRES and each.state == "backoff" for each in self.states())
             if broken or time.monotonic() > deadline:
-                raise DatabaseSetupError(f"the database does not start: {self._last_words(POSTGRES)}")
+                raise DatabaseSetupError(f"the database does not start: {self.last_words(POSTGRES)}")
             time.sleep(0.05)
 
-    def _last_words(self, name: str) -> str:
+    def last_words(self, name: str) -> str:
+        """Return the last thing a program wrote, its message where that is a log line."""
         log = self.log_file(name)
         lines = log.read_text(errors="replace").split("\n") if log.exists() else []
         return next((line for line in reversed(lines) if line.strip()), f"see {log}")

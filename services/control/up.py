@@ -10,8 +10,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 from tracker.domain.errors import TrackerError
-from tracker.runtime.settings import environment
+from tracker.runtime.settings import environment, load_settings
 
+from services.control.config_check import check_configs
 from services.control.fleet import FleetService, load_fleet
 from services.control.fleet_status import StatusReader
 from services.control.places import Places
@@ -25,6 +26,10 @@ PATIENCE_SECONDS = 8.0
 # Where no one can watch a table change, it is printed anew from time to time.
 QUIET_SECONDS = 30.0
 PAGES = ("dashboard", "health_monitor")
+
+
+class ServiceNotUpError(TrackerError):
+    """A service of the fleet does not come up."""
 
 
 class StopRequest:
@@ -88,6 +93,7 @@ def fleet_here(settings: ControlSettings) -> FleetRun:
 def bring_up(run: FleetRun, source: Source, *, detach: bool, console: Console) -> None:
     """Start the fleet; then watch it until a signal comes and drain it, or leave it running."""
     stop = StopRequest()
+    check_configs(load_settings(ControlSettings).config_dir)
     run.places.prepare()
     claim_database(run.places.state_dir, run.environment, source)
     was_running = run.supervisor.is_running()
@@ -103,6 +109,8 @@ def bring_up(run: FleetRun, source: Source, *, detach: bool, console: Console) -
             bring_down(run, console)
         raise
     _announce(run, waiting, time.monotonic() - started, console)
+    if detach and waiting:
+        raise ServiceNotUpError(f"not up: {', '.join(waiting)}; the supervisor goes on trying")
     if not detach:
         _watch(run, stop, console)
     if not detach or stop.is_made():
@@ -149,8 +157,10 @@ def _await_ready(run: FleetRun, stop: StopRequest, update: Progress) -> list[str
 def _announce(run: FleetRun, waiting: list[str], seconds: float, console: Console) -> None:
     ready = len(run.services) - len(waiting)
     console.print(f"{ready} of {len(run.services)} services are up after {seconds:.1f} s", highlight=False)
+    failing = {each.name for each in run.states() if each.state == "backoff"}
     for name in waiting:
-        console.print(f"{name} does not answer yet: see {run.log_file(name)}", style="yellow", soft_wrap=True)
+        words = run.last_words(name) if name in failing else f"does not answer yet: see {run.log_file(name)}"
+        console.print(f"{name}: {words}", style="yellow", soft_wrap=True, highlight=False)
     names = [each.name for each in run.services]
     page = next((name for name in PAGES if name in names), None)
     if page is not None:

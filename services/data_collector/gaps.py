@@ -24,12 +24,17 @@ class GapWatch:
     high: datetime | None = None
     _last: dict[str, datetime] = field(default_factory=dict[str, datetime])
     _doubtful: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    _compared: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
     def covered(self, symbols: Iterable[str], through: datetime) -> None:
-        """Take note that nothing that closes by `through` is missing of these symbols."""
+        """Take note that REST was asked for all that closes by `through`.
+
+        It may lag behind the stream, so the newest bar is doubted, and compared once more later on.
+        """
         self.high = through if self.high is None else max(self.high, through)
         for symbol in symbols:
-            self._last[symbol] = max(through, self._last.get(symbol, through))
+            settled = through - self.step
+            self._last[symbol] = max(settled, self._last.get(symbol, settled))
 
     def saw(self, bars: Iterable[Bar]) -> datetime | None:
         """Take note of bars in order; return since when the whole feed missed something, None where it did not."""
@@ -53,9 +58,15 @@ class GapWatch:
 
     def take_doubtful(self) -> dict[str, datetime]:
         """Return since when each symbol with a hole or a long silence must be compared with REST."""
-        taken = self._doubtful | {symbol: self._last[symbol] for symbol in self.silent()}
+        quiet = {symbol: self._last[symbol] for symbol in self.silent()}
+        taken = {symbol: max(since, self._compared.get(symbol, since)) for symbol, since in quiet.items()}
+        taken |= self._doubtful
         self._doubtful = {}
         return taken
+
+    def compared(self, symbols: Iterable[str], through: datetime) -> None:
+        """Take note how far symbols have been compared with REST."""
+        self._compared |= dict.fromkeys(symbols, through)
 
     def put_back(self, doubtful: dict[str, datetime]) -> None:
         """Doubt again what could not be compared."""

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-import numpy as np
-from tracker.domain.bar import Bar, BarSource
+from tracker.domain.bar import Bar
 from tracker.domain.errors import FeedAuthError, FeedError
 from tracker.domain.instrument import Instrument
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.runtime.logging import Logger
-from tracker.store.backfill import Chunk, finish_chunk, has_plan, plan_chunks, planned_chunks
-from tracker.store.bars import BarTable, Rejection, merge_history, read_resume_point, reject
+from tracker.store.backfill import Chunk, finish_chunk, plan_chunks, planned_chunks, symbols_planned
+from tracker.store.bars import merge_history, read_first_stored, read_resume_point, reject, roll_up
 from tracker.store.database import Database
 
 from services.data_collector.buffer import Item
 from services.data_collector.feeds.base import Feed
+from services.data_collector.rest_bars import bars_of, split_table
 from services.data_collector.settings import CollectorSettings
 
 # Longer requests make the vendor's servers time out.
@@ -32,6 +31,10 @@ LONGEST_REQUEST = {
 }
 # The newest complete bar may have been taken in while it was still being corrected.
 OVERLAP_BARS = 2
+# A repair after days away must not hold all its bars in memory.
+BARS_AT_ONCE = 150_000
+# Failures that outlast a request's own attempts.
+BACKFILL_PASSES = 3
 
 T = TypeVar("T")
 
@@ -48,22 +51,41 @@ class History:
         self._slots = asyncio.Semaphore(settings.rest_parallel)
         self.chunks_total = 0
         self.chunks_done = 0
+        self.chunks_failed = 0
         self.bars = 0
 
     async def backfill(self, instruments: Sequence[Instrument], now: datetime) -> None:
-        """Plan the start-up history once and fetch what is still missing of it."""
-        by_symbol = {each.symbol: each for each in instruments}
-        async with self._database.transaction() as transaction:
-            if not await has_plan(transaction):
-                await plan_chunks(transaction, self._plan(instruments, now))
-            chunks = [chunk for chunk in await planned_chunks(transaction) if chunk.symbol in by_symbol]
-            await transaction.commit()
+        """Plan the start-up history of symbols that have none and fetch what is still missing."""
+        chunks = await self._outstanding(instruments, now)
         self.chunks_total, self.chunks_done, self.bars = len(chunks), 0, 0
-        await _together(self._fetch_chunk(chunk, by_symbol[chunk.symbol]) for chunk in chunks)
-        if chunks:
+        first = min((each.starts_at for each in chunks if each.timeframe is Timeframe.M1), default=None)
+        by_symbol = {each.symbol: each for each in instruments}
+        for _ in range(BACKFILL_PASSES):
+            await _together(self._fetch_chunk(chunk, by_symbol[chunk.symbol]) for chunk in chunks)
+            chunks = await self._outstanding(instruments, now)
+            if not chunks:
+                break
+        self.chunks_failed = len(chunks)
+        await self._roll_fives(first, now)
+        if self.chunks_total:
             self._log.info(
-                "the start-up history is complete", action="backfill_done", chunks=len(chunks), bars=self.bars
+                "the start-up history is fetched",
+                action="backfill_done",
+                chunks=self.chunks_total,
+                failed=self.chunks_failed,
+                bars=self.bars,
             )
+
+    async def _outstanding(self, instruments: Sequence[Instrument], now: datetime) -> list[Chunk]:
+        """Return what is still to fetch; a symbol that joined later gets a plan of its own."""
+        wanted = {each.symbol for each in instruments}
+        async with self._database.transaction() as transaction:
+            planned = await symbols_planned(transaction)
+            newcomers = [each for each in instruments if each.symbol_id not in planned]
+            await plan_chunks(transaction, self._plan(newcomers, now))
+            chunks = [chunk for chunk in await planned_chunks(transaction) if chunk.symbol in wanted]
+            await transaction.commit()
+        return chunks
 
     def _plan(self, instruments: Sequence[Instrument], now: datetime) -> Iterable[Chunk]:
         days = {
@@ -88,60 +110,90 @@ class History:
                 first = last
 
     async def _fetch_chunk(self, chunk: Chunk, instrument: Instrument) -> None:
-        status, stored, reason = "done", 0, None
         async with self._slots:
             try:
                 table = await self._feed.history(instrument, chunk.timeframe, chunk.starts_at, chunk.ends_at)
             except FeedAuthError:
                 raise
             except FeedError as error:
-                table, status, reason = None, "failed", str(error)
-                self._log.warning(
-                    "a piece of history could not be fetched",
-                    action="backfill_failed",
-                    symbol=chunk.symbol,
-                    timeframe=chunk.timeframe,
-                    error=str(error),
-                )
+                await self._note_failure(chunk, str(error))
+                return
+            kept, defects = split_table(table, chunk.symbol, chunk.timeframe)
             async with self._database.transaction() as transaction:
-                if table is not None:
-                    kept, defects = _split(table, chunk.symbol, chunk.timeframe)
-                    await reject(transaction, defects)
-                    stored = await merge_history(transaction, chunk.symbol_id, chunk.timeframe, kept)
-                await finish_chunk(transaction, chunk, status, stored, reason)
+                await reject(transaction, defects)
+                stored = await merge_history(transaction, chunk.symbol_id, chunk.timeframe, kept)
+                await finish_chunk(transaction, chunk, "done", stored, None)
                 await transaction.commit()
         self.chunks_done += 1
         self.bars += stored
 
-    async def missed(
-        self, instruments: Sequence[Instrument], now: datetime, lost: Mapping[str, datetime]
-    ) -> list[Item]:
-        """Return each symbol's bars from the last complete minute (or its first lost one) until `now`, in time order.
+    async def _note_failure(self, chunk: Chunk, reason: str) -> None:
+        self._log.warning(
+            "a piece of history could not be fetched",
+            action="backfill_failed",
+            symbol=chunk.symbol,
+            timeframe=chunk.timeframe,
+            error=reason,
+        )
+        async with self._database.transaction() as transaction:
+            await finish_chunk(transaction, chunk, "failed", 0, reason)
+            await transaction.commit()
+
+    async def _roll_fives(self, first: datetime | None, now: datetime) -> None:
+        """Build the 5m bars of fetched minutes: the vendor is only asked for the other timeframes.
+
+        `first` is where the fetched minutes begin; without any, an interrupted start may have left them.
+        """
+        async with self._database.transaction() as transaction:
+            if first is None:
+                minutes = await read_first_stored(transaction, Timeframe.M1)
+                fives = await read_first_stored(transaction, Timeframe.M5)
+                if minutes is None or (fives is not None and fives < Timeframe.M5.close_of(minutes)):
+                    return
+                first = minutes
+            await roll_up(transaction, Timeframe.M5, Timeframe.M5.floor(first), Timeframe.M5.floor(now))
+            await transaction.commit()
+
+    async def resume_points(self, instruments: Sequence[Instrument]) -> dict[str, datetime]:
+        """Return by symbol from when on bars may be missing after a pause.
 
         The newest stored bar says little: bars of a new connection may stand behind a hole that an
         interrupted repair left open. What is declared complete says it all.
         """
         async with self._database.transaction() as transaction:
             resume = await read_resume_point(transaction) or self._settings.history_from
-        wanted: list[tuple[Instrument, datetime]] = []
-        for each in instruments:
-            moments = [moment for moment in (resume, lost.get(each.symbol)) if moment is not None]
-            if moments:
-                wanted.append((each, min(moments) - OVERLAP_BARS * each.base_timeframe.duration))
-        found = await _together(self._fetch_range(each, first, now) for each, first in wanted)
-        return sorted((item for items in found for item in items), key=_time_of)
+        return {} if resume is None else {each.symbol: resume for each in instruments}
 
-    async def _fetch_range(self, instrument: Instrument, first: datetime, now: datetime) -> list[Item]:
+    async def since(
+        self, instruments: Sequence[Instrument], moments: Mapping[str, datetime], now: datetime
+    ) -> AsyncIterator[list[Item]]:
+        """Yield the bars from each symbol's moment (less an overlap) until `now`, window by window in time order."""
+        wanted = [
+            (each, moments[each.symbol] - OVERLAP_BARS * each.base_timeframe.duration)
+            for each in instruments
+            if each.symbol in moments
+        ]
+        if not wanted:
+            return
+        window = timedelta(days=min(max(BARS_AT_ONCE // (1_440 * len(wanted)), 1), 30))
+        # Whole days, so that no window cuts a bar in two.
+        start = Timeframe.D1.floor(min(moment for _, moment in wanted))
+        while start < now:
+            end = min(start + window, now)
+            found = await _together(
+                self._fetch_range(each, max(moment, start), end) for each, moment in wanted if moment < end
+            )
+            yield sorted((item for items in found for item in items), key=_time_of)
+            start += window
+
+    async def _fetch_range(self, instrument: Instrument, first: datetime, end: datetime) -> list[Item]:
         timeframe = instrument.base_timeframe
-        items: list[Item] = []
-        start, end = timeframe.floor(first), timeframe.floor(now)
-        while start < end:
-            stop = min(end, start + LONGEST_REQUEST[timeframe])
-            async with self._slots:
-                table = await self._feed.history(instrument, timeframe, start, stop)
-            items += list(bars_of(table, instrument.symbol, timeframe))
-            start = stop
-        return items
+        start, stop = timeframe.floor(first), timeframe.floor(end)
+        if start >= stop:
+            return []
+        async with self._slots:
+            table = await self._feed.history(instrument, timeframe, start, stop)
+        return list(bars_of(table, instrument.symbol, timeframe))
 
 
 async def _together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -152,70 +204,6 @@ async def _together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     except BaseExceptionGroup as group_error:
         raise group_error.exceptions[0] from group_error
     return [task.result() for task in tasks]
-
-
-def bars_of(table: BarTable, symbol: str, timeframe: Timeframe) -> Iterable[Item]:
-    """Return the table's rows as bars, the impossible ones as rejections."""
-    for index in range(len(table)):
-        bar = _bar(table, index, symbol, timeframe)
-        defect = bar.defect()
-        yield bar if defect is None else _rejection(bar, defect)
-
-
-def _split(table: BarTable, symbol: str, timeframe: Timeframe) -> tuple[BarTable, list[Rejection]]:
-    """Part the possible bars from the impossible ones, looking closely at suspects only."""
-    prices = np.stack((table.open, table.high, table.low, table.close))
-    fine = (
-        np.isfinite(prices).all(axis=0)
-        & (prices > 0).all(axis=0)
-        & np.isfinite(table.volume)
-        & (table.volume >= 0)
-        & (table.high >= prices.max(axis=0))
-        & (table.low <= prices.min(axis=0))
-        & (table.ts % timeframe.seconds == 0)
-    )
-    if fine.all():
-        return table, []
-    bad = [_bar(table, int(index), symbol, timeframe) for index in np.flatnonzero(~fine)]
-    kept = BarTable(
-        ts=table.ts[fine],
-        open=table.open[fine],
-        high=table.high[fine],
-        low=table.low[fine],
-        close=table.close[fine],
-        volume=table.volume[fine],
-        vwap=None if table.vwap is None else table.vwap[fine],
-        trades=None if table.trades is None else table.trades[fine],
-    )
-    return kept, [_rejection(bar, bar.defect() or "impossible") for bar in bad]
-
-
-def _bar(table: BarTable, index: int, symbol: str, timeframe: Timeframe) -> Bar:
-    return Bar(
-        symbol=symbol,
-        timeframe=timeframe,
-        ts=EPOCH + timedelta(seconds=int(table.ts[index])),
-        open=float(table.open[index]),
-        high=float(table.high[index]),
-        low=float(table.low[index]),
-        close=float(table.close[index]),
-        volume=float(table.volume[index]),
-        vwap=math.nan if table.vwap is None else float(table.vwap[index]),
-        trades=0 if table.trades is None else int(table.trades[index]),
-        source=BarSource.REST,
-    )
-
-
-def _rejection(bar: Bar, defect: str) -> Rejection:
-    frame = f"{bar.ts.isoformat()},{bar.open!r},{bar.high!r},{bar.low!r},{bar.close!r},{bar.volume!r}"
-    return Rejection(
-        source="polygon rest",
-        reason=defect,
-        frame=frame,
-        symbol=bar.symbol,
-        timeframe=bar.timeframe.value,
-        ts=bar.ts,
-    )
 
 
 def _time_of(item: Item) -> datetime:

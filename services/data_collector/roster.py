@@ -37,8 +37,11 @@ async def call_roll(database: Database, feed: Feed, universe: Universe) -> Roste
         await write_symbols(transaction, wanted)
         known = await _marked(transaction, listed, refused)
         await transaction.commit()
+    active = [each for each in known if each.symbol in listed and each.status is InstrumentStatus.ACTIVE]
+    if not active:
+        raise FeedError("every symbol of the universe is paused or unsupported: nothing to collect")
     return Roster(
-        instruments=[each for each in known if each.symbol in listed and each.status is InstrumentStatus.ACTIVE],
+        instruments=active,
         symbol_ids={each.symbol: each.symbol_id for each in known},
         unsupported=refused,
     )

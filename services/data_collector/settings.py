@@ -37,6 +37,9 @@ class CollectorSettings(ServiceSettings):
     stall_seconds: float = Field(
         default=120.0, gt=0, description="silence of the whole feed before a reconnect"
     )
+    reconcile_seconds: float = Field(
+        default=300.0, gt=0, description="how often symbols with holes are compared with REST"
+    )
     handshake_seconds: float = Field(default=10.0, gt=0)
     connection_cool_down_seconds: float = Field(default=60.0, ge=0)
     longest_backoff_seconds: float = Field(default=30.0, gt=0)

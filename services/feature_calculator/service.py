@@ -30,7 +30,12 @@ ROWS = Counter("tracker_feature_rows_total", "Feature rows written", ["timeframe
 
 
 class FeatureCalculator:
-    """Follows the bar watermarks."""
+    """Follows the bar watermarks.
+
+    A bar that closed gets its features once. What comes afterwards, a correction or a late bar that fills a hole,
+    leaves them as they are and a late bar without any: decisions were taken on them, and a row of today would
+    claim a knowledge that nobody had. The features of every later bar use the corrected window.
+    """
 
     name = "feature_calculator"
     channels = (BARS_CHANNEL,)

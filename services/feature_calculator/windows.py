@@ -9,8 +9,9 @@ import numpy as np
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.quant.bars import BarArrays
 from tracker.quant.windows import anchor_seconds
-from tracker.store.bars import BarTable, read_last_revision, read_window
+from tracker.store.bars import BarTable, read_window
 from tracker.store.database import Transaction
+from tracker.store.features import read_history_state
 
 
 @dataclass(slots=True)
@@ -21,18 +22,18 @@ class Windows:
     bars: dict[int, BarArrays] = field(default_factory=dict[int, BarArrays])
     start: datetime = EPOCH
     end: datetime = EPOCH
-    revision: int = -1
+    state: tuple[int, int] | None = None
 
     def forget(self) -> None:
         """Read everything again next time."""
-        self.bars, self.revision = {}, -1
+        self.bars, self.state = {}, None
 
     async def load(self, transaction: Transaction, first: datetime, end: datetime) -> dict[int, BarArrays]:
         """Return the bars needed to compute the features of those that open in [first, end)."""
         seconds = self.timeframe.seconds
         start = EPOCH + timedelta(seconds=anchor_seconds(int(first.timestamp()), seconds))
-        revision = await read_last_revision(transaction)
-        if revision != self.revision or start < self.start or first > self.end:
+        state = await read_history_state(transaction)
+        if state != self.state or start < self.start or first > self.end:
             self.bars = {
                 symbol: _arrays(table)
                 for symbol, table in (await read_window(transaction, self.timeframe, start, end)).items()
@@ -44,7 +45,7 @@ class Windows:
                 self.bars[symbol] = _arrays(table) if known is None else _joined(known, _arrays(table))
         if start > self.start:
             self.bars = {symbol: _from(bars, start) for symbol, bars in self.bars.items()}
-        self.start, self.end, self.revision = start, end, revision
+        self.start, self.end, self.state = start, end, state
         return self.bars
 
 

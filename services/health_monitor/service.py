@@ -66,23 +66,24 @@ class HealthMonitor:
             heartbeats=tuple(await read_heartbeats(transaction)),
             settings=self._settings,
         )
-        kept = await read_last_findings(transaction)
+        verdicts = [(kind, verdict) for kind in ALL for verdict in kind().judge(seen)]
+        kept = await read_last_findings(transaction, [verdict.name for _, verdict in verdicts])
         findings: list[Finding] = []
         due: list[Finding] = []
-        for kind in ALL:
-            for verdict in kind().judge(seen):
-                last = kept.get(verdict.name)
-                changed = last is None or last[1] != verdict.ok
-                since = facts.now if last is None or changed else last[2]
-                finding = Finding(
-                    name=verdict.name, group=kind.group, severity=kind.severity, observed=verdict.observed,
-                    limit=verdict.limit, ok=verdict.ok, since=since, advice=verdict.advice,
-                )
-                findings.append(finding)
-                if changed or self._is_old(last, facts.now):
-                    due.append(finding)
-                if changed:
-                    self._tell(finding)
+        for kind, verdict in verdicts:
+            last = kept.get(verdict.name)
+            changed = last is None or last[1] != verdict.ok
+            since = facts.now if last is None or changed else last[2]
+            finding = Finding(
+                name=verdict.name, group=kind.group, severity=kind.severity, observed=verdict.observed,
+                limit=verdict.limit, ok=verdict.ok, since=since, advice=verdict.advice,
+            )
+            findings.append(finding)
+            OK.labels(finding.name).set(finding.ok)
+            if changed or self._is_old(last, facts.now):
+                due.append(finding)
+            if changed:
+                self._tell(finding)
         await keep_findings(transaction, facts.now, due)
         self._findings = findings
 
@@ -90,7 +91,6 @@ class HealthMonitor:
         return last is None or (now - last[0]).total_seconds() >= self._settings.keep_every_seconds
 
     def _tell(self, finding: Finding) -> None:
-        OK.labels(finding.name).set(finding.ok)
         if finding.ok:
             self._log.info("an invariant holds", action="invariant_ok", name=finding.name,
                            observed=finding.observed)

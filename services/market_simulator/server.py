@@ -18,6 +18,7 @@ from tracker.domain.errors import TrackerError
 from tracker.runtime.config import load_toml
 from tracker.runtime.health import health_app, listening_socket
 from tracker.runtime.logging import Logger, configure_logging
+from tracker.runtime.parent import parent_gone
 from tracker.runtime.settings import load_settings
 from tracker.runtime.universe import load_universe
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -114,9 +115,12 @@ async def serve(settings: MarketSimulatorSettings, log: Logger) -> None:
         "the exchange runs", action="service_started", port=listener.getsockname()[1],
         clock=stream.clock.mode, symbols=len(market.listings), candles=str(settings.candles or ""),
     )
+    orphaned = asyncio.create_task(parent_gone(settings.supervised))
+    orphaned.add_done_callback(lambda task: None if task.cancelled() else _stop(server))
     try:
         await server.serve(sockets=[listener])
     finally:
+        orphaned.cancel()
         pump.cancel()
         listener.close()
         await asyncio.wait([pump])

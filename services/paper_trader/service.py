@@ -11,10 +11,10 @@ from tracker.domain.instrument import Instrument
 from tracker.domain.money import decimal_of
 from tracker.domain.signal import Signal
 from tracker.domain.timeframe import Timeframe
-from tracker.quant.paper import PaperConfig, TradingRules
-from tracker.quant.risk import RiskConfig
-from tracker.runtime.config import config_hash, load_toml
+from tracker.quant.paper import TradingRules
+from tracker.runtime.config import config_hash
 from tracker.runtime.logging import Logger
+from tracker.runtime.trading_rules import load_trading_rules
 from tracker.store.bars import BARS_CHANNEL, Watermark, read_watermarks
 from tracker.store.database import Database, Transaction
 from tracker.store.ledger import (
@@ -52,18 +52,7 @@ def build(settings: PaperTraderSettings, database: Database, clock: Clock, log: 
 
     Raises ConfigError where a file holds something unusable.
     """
-    return PaperTrader(database, load_rules(settings), settings, clock, log)
-
-
-def load_rules(settings: PaperTraderSettings) -> TradingRules:
-    """Read paper_trading.toml and risk.toml.
-
-    Raises ConfigError naming file, field and value.
-    """
-    return TradingRules(
-        paper=load_toml(settings.config_dir / "paper_trading.toml", PaperConfig),
-        risk=load_toml(settings.config_dir / "risk.toml", RiskConfig),
-    )
+    return PaperTrader(database, load_trading_rules(settings.config_dir), settings, clock, log)
 
 
 class PaperTrader:

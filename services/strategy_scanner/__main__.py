@@ -4,8 +4,8 @@ import argparse
 
 from tracker.domain.signal import Strategy
 from tracker.runtime.service import main
+from tracker.runtime.strategies import load_strategy
 
-from services.strategy_scanner.config import load_strategy
 from services.strategy_scanner.service import StrategyScanner
 from services.strategy_scanner.settings import ScannerSettings
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import Counter
 from tracker.domain.instrument import InstrumentStatus
 from tracker.domain.signal import Decision, Signal
@@ -14,6 +15,7 @@ from tracker.quant.features import FEATURE_SET
 from tracker.quant.frame import closed_context, feature_frame
 from tracker.quant.strategies import RULES
 from tracker.runtime.logging import Logger
+from tracker.runtime.strategies import StrategyConfig
 from tracker.store.bars import BarTable, read_watermarks, read_window
 from tracker.store.database import Database, Transaction
 from tracker.store.features import (
@@ -23,11 +25,17 @@ from tracker.store.features import (
     read_feature_watermarks,
     read_features,
 )
-from tracker.store.scans import Scan, advance_scan_watermark, read_scan_watermark, write_scans, write_signals
+from tracker.store.scans import (
+    Scan,
+    advance_scan_watermark,
+    read_last_bars,
+    read_scan_watermark,
+    write_scans,
+    write_signals,
+)
 from tracker.store.symbols import read_symbols
 
-from services.strategy_scanner.config import StrategyConfig
-from services.strategy_scanner.looks import look, missing, signal
+from services.strategy_scanner.looks import QUIET_LIMIT, look, missing, quiet_closes, signal
 from services.strategy_scanner.settings import ScannerSettings
 
 CONTEXT = Timeframe.H1
@@ -37,7 +45,11 @@ SCANS = Counter("tracker_scans_total", "Looks at a symbol", ["strategy", "decisi
 
 
 class StrategyScanner:
-    """Follows the feature watermarks."""
+    """Follows the feature watermarks.
+
+    Every active symbol that has traded within a week gets one row at every close. What is written depends on the
+    stored bars and features alone: not on how many closes a run takes, nor on restarts.
+    """
 
     channels = (FEATURES_CHANNEL,)
 
@@ -104,7 +116,8 @@ class StrategyScanner:
         base = await read_features(transaction, feature_set, frame, first, end)
         context = await read_features(transaction, feature_set, CONTEXT, first - CONTEXT_SPAN, end)
         bars = await read_window(transaction, frame, first, end)
-        closes = [first + (n + 1) * frame.duration for n in range((end - first) // frame.duration)]
+        before = await read_last_bars(transaction, frame, first - QUIET_LIMIT, first)
+        closes = np.arange(int(first.timestamp()), int(end.timestamp()), frame.seconds, dtype=np.int64) + frame.seconds
         scans: list[Scan] = []
         signals: list[Signal] = []
         for instrument in await read_symbols(transaction):
@@ -116,10 +129,10 @@ class StrategyScanner:
                 scans.append(scan)
                 if proposal is not None:
                     signals.append(proposal)
-            looked = {scan.decided_at for scan, _ in seen}
-            for moment in closes:
-                if moment not in looked:
-                    scans += missing(self._config, [symbol_id], moment)
+            looked = np.array([int(scan.decided_at.timestamp()) for scan, _ in seen], dtype=np.int64)
+            opens = _opens(before.get(symbol_id), bars.get(symbol_id))
+            for seconds in quiet_closes(closes, looked, opens, frame.seconds):
+                scans.append(missing(self._config, symbol_id, EPOCH + timedelta(seconds=seconds)))
         return scans, signals
 
     def _look_at(
@@ -155,3 +168,8 @@ class StrategyScanner:
         SCANS.labels(self._config.strategy.value, "SKIP").inc(len(scans) - len(signals))
         self._log.info("scanned", action="scanned", strategy=self._config.strategy.value,
                        closed_through=end.isoformat(), scans=len(scans), signals=len(signals))
+
+
+def _opens(before: datetime | None, bars: BarTable | None) -> NDArray[np.int64]:
+    older = np.array([] if before is None else [int(before.timestamp())], dtype=np.int64)
+    return older if bars is None else np.concatenate((older, bars.ts))

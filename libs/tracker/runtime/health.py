@@ -69,17 +69,20 @@ class _Server(uvicorn.Server):
 
 
 def listening_socket(service: str, host: str, port: int) -> socket.socket:
-    """Bind host and port.
+    """Listen on host and port.
 
     Raises PortInUseError naming service and port.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, asyncio turns Nagle's delay off on the connections it accepts.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     try:
         bound.bind((host, port))
+        # Two sockets may be bound to one port; only listening shows that it is taken.
+        bound.listen(128)
     except OSError as error:
         bound.close()
         raise PortInUseError(f"{service}: port {port} on {host} cannot be used: {error.strerror}") from None

@@ -6,24 +6,20 @@ import asyncio
 import os
 import signal
 import sys
-import uuid
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable
+from typing import Protocol, TypeVar, runtime_checkable
 
-import psutil
 from fastapi import FastAPI
 from prometheus_client import Counter, Gauge, Histogram
 
 from tracker.domain.clock import Clock, SystemClock
 from tracker.domain.errors import ConfigError, TrackerError
-from tracker.runtime.health import HealthReport, health_app, serving
+from tracker.runtime.health import health_app, serving
 from tracker.runtime.logging import Logger, configure_logging
+from tracker.runtime.pulse import Pulse, Telling, beat
 from tracker.runtime.retry import Backoff
 from tracker.runtime.settings import ServiceSettings, load_settings
 from tracker.store.database import Database
-from tracker.store.heartbeats import Heartbeat, write_heartbeat
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -32,13 +28,8 @@ RUN_SECONDS = Histogram("tracker_run_seconds", "Duration of one run of the servi
 LAST_SUCCESS = Gauge("tracker_last_success_timestamp_seconds", "When a run last succeeded", ["service"])
 
 
-class Service(Protocol):
+class Service(Telling, Protocol):
     """One process' work."""
-
-    @property
-    def name(self) -> str:
-        """Name in fleet.toml."""
-        ...
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -47,10 +38,6 @@ class Service(Protocol):
 
     async def run_once(self) -> bool:
         """Do one unit of work in one transaction; return whether there may be more at once."""
-        ...
-
-    def detail(self) -> dict[str, Any]:
-        """Return the counts shown in /health and in the heartbeat; `problem`, if set, means fail."""
         ...
 
 
@@ -72,24 +59,6 @@ class WebService(Service, Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Pulse:
-    """What a running service knows about its own state."""
-
-    service: str
-    started_at: datetime
-    instance: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-    last_success: datetime | None = None
-    last_error: str | None = None
-
-    @property
-    def status(self) -> str:
-        """Pass, or fail while the last run failed, or warn before the first run ended."""
-        if self.last_error is not None:
-            return "fail"
-        return "pass" if self.last_success is not None else "warn"
-
-
 def main(
     service: str,
     kind: type[S],
@@ -107,8 +76,12 @@ def main(
         log.error(
             "the service cannot go on", action="service_failed", error=str(error), kind=type(error).__name__
         )
-        sys.stderr.write(f"{service}: {error}\n")
+        sys.stderr.write(f"{service}: {str(error).removeprefix(f'{service}: ')}\n")
         sys.exit(1 if error.retryable else 2)
+    except Exception:
+        # A defect: its traceback belongs into the log, where a line is one JSON object.
+        log.exception("the service crashed", action="service_crashed")
+        sys.exit(1)
 
 
 async def _run(
@@ -126,22 +99,24 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     pulse = Pulse(service=name, started_at=clock.now())
-    database = await _open_patiently(name, settings, role, stop, log)
-    if database is None:
-        return
-    try:
-        service = build(settings, database, clock, log)
-        app = health_app(name, lambda: _ready(database), lambda: _report(service, pulse, database))
-        if isinstance(service, WebService):
-            service.mount(app)
-        async with serving(app, name, settings.host, settings.port) as port:
+    # Before the database is there: /livez must answer, and /readyz say what is missing.
+    app = health_app(name, pulse.ready, pulse.report)
+    async with serving(app, name, settings.host, settings.port) as port:
+        database = await _open_patiently(name, settings, role, stop, log)
+        if database is None:
+            return
+        try:
+            service = build(settings, database, clock, log)
+            if isinstance(service, WebService):
+                service.mount(app)
+            pulse.database, pulse.telling = database, service
             log.info(
                 "the service runs", action="service_started", port=port, pid=os.getpid(), instance=pulse.instance
             )
             await _with_companions(service, settings, database, clock, pulse, stop, log)
-        log.info("the service stopped", action="service_stopped")
-    finally:
-        await database.close()
+            log.info("the service stopped", action="service_stopped")
+        finally:
+            await database.close()
 
 
 async def _open_patiently(
@@ -175,29 +150,26 @@ async def _with_companions(
     stop: asyncio.Event,
     log: Logger,
 ) -> None:
-    companions: list[Coroutine[Any, Any, None]] = [
-        _beat(service, settings, database, clock, pulse, log),
-        _watch_parent(settings, stop, log),
-    ]
-    tasks = [asyncio.create_task(each) for each in companions]
-    try:
-        async with database.listening(service.channels) as hint:
-            if isinstance(service, BackgroundService):
-                tasks.append(asyncio.create_task(service.background(hint)))
-            work = asyncio.create_task(
-                run_loop(service, settings.poll_seconds, clock, pulse, stop, hint, log)
-            )
-            await asyncio.wait([work, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            for task in (work, *tasks):
-                if task.done() and task.exception() is not None:
-                    raise task.exception()  # type: ignore[misc]
-            await work
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        pulse.last_success = None
-        await _write_beat(service, database, clock, pulse, log, status="stopped")
+    async with database.listening(service.channels) as hint:
+        work = asyncio.create_task(run_loop(service, settings.poll_seconds, clock, pulse, stop, hint, log))
+        tasks = {
+            work,
+            asyncio.create_task(_beat_on(service, settings, database, clock, pulse, log)),
+            asyncio.create_task(_watch_parent(settings, stop, log)),
+        }
+        if isinstance(service, BackgroundService):
+            tasks.add(asyncio.create_task(service.background(hint)))
+        running = set(tasks)
+        try:
+            while not work.done():
+                ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await beat(service, database, clock, pulse, log, status="stopped")
 
 
 async def run_loop(
@@ -238,34 +210,12 @@ async def run_loop(
             await _first_of(stop, hint, poll_seconds)
 
 
-async def _beat(
+async def _beat_on(
     service: Service, settings: ServiceSettings, database: Database, clock: Clock, pulse: Pulse, log: Logger
 ) -> None:
     while True:
-        await _write_beat(service, database, clock, pulse, log, status=pulse.status)
+        await beat(service, database, clock, pulse, log)
         await asyncio.sleep(settings.heartbeat_seconds)
-
-
-async def _write_beat(
-    service: Service, database: Database, clock: Clock, pulse: Pulse, log: Logger, *, status: str
-) -> None:
-    detail = service.detail()
-    beat = Heartbeat(
-        service=service.name,
-        instance=pulse.instance,
-        pid=os.getpid(),
-        started_at=pulse.started_at,
-        beat_at=clock.now(),
-        status=_overall(status, detail),
-        rss_bytes=psutil.Process().memory_info().rss,
-        detail=detail,
-    )
-    try:
-        async with database.transaction() as transaction:
-            await write_heartbeat(transaction, beat)
-            await transaction.commit()
-    except TrackerError as error:
-        log.warning("the heartbeat was not written", action="heartbeat_failed", error=str(error))
 
 
 async def _watch_parent(settings: ServiceSettings, stop: asyncio.Event, log: Logger) -> None:
@@ -277,35 +227,6 @@ async def _watch_parent(settings: ServiceSettings, stop: asyncio.Event, log: Log
             stop.set()
         await asyncio.sleep(1)
     await stop.wait()
-
-
-async def _ready(database: Database) -> str | None:
-    try:
-        async with database.transaction() as transaction:
-            await transaction.fetch_value("heartbeats.ping")
-    except TrackerError as error:
-        return str(error)
-    return None
-
-
-async def _report(service: Service, pulse: Pulse, database: Database) -> HealthReport:
-    reason = await _ready(database)
-    detail = service.detail()
-    status = "fail" if reason is not None else _overall(pulse.status, detail)
-    return {
-        "status": status,
-        "serviceId": service.name,
-        "releaseId": pulse.instance,
-        "startedAt": pulse.started_at.isoformat(),
-        "lastSuccess": pulse.last_success.isoformat() if pulse.last_success else None,
-        "output": reason or detail.get("problem") or pulse.last_error,
-        "checks": {"database": "fail" if reason else "pass", "loop": pulse.status},
-        "detail": detail,
-    }
-
-
-def _overall(status: str, detail: dict[str, Any]) -> str:
-    return "fail" if detail.get("problem") and status != "stopped" else status
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> None:

@@ -29,14 +29,13 @@ async def plan_chunks(transaction: Transaction, chunks: Iterable[Chunk]) -> None
     )
 
 
-async def has_plan(transaction: Transaction) -> bool:
-    """Tell whether the start-up history was ever planned."""
-    row = await transaction.fetch_row("backfill.progress")
-    return row is not None and row["chunks"] > 0
+async def symbols_planned(transaction: Transaction) -> set[int]:
+    """Return the symbols whose start-up history was planned already."""
+    return {row["symbol_id"] for row in await transaction.fetch("backfill.symbols_planned")}
 
 
 async def planned_chunks(transaction: Transaction) -> list[Chunk]:
-    """Return what is still to fetch."""
+    """Return what is still to fetch, failed chunks included."""
     return [
         Chunk(
             symbol_id=row["symbol_id"],

@@ -40,7 +40,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """A bar or frame that was not believed, why, and in what words it came."""
+    """A bar or frame that was not believed, why, and in what words it came.
+
+    `whole_frame`: nothing of the frame could be read, so any symbol's bar may be missing.
+    """
 
     source: str
     reason: str
@@ -48,6 +51,7 @@ class Rejection:
     symbol: str | None = None
     timeframe: str | None = None
     ts: datetime | None = None
+    whole_frame: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +193,7 @@ async def read_window(
 
 
 async def reject(transaction: Transaction, rejections: Iterable[Rejection]) -> None:
-    """Keep rejected bars with their reasons."""
+    """Keep rejected bars with their reasons; a bar refused before for the same reason is not noted again."""
     await transaction.execute_many(
         "bars.reject",
         [(each.source, each.symbol, each.timeframe, each.ts, each.reason, each.frame) for each in rejections],

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -197,6 +198,27 @@ async def _roll_back(connection: Connection) -> None:
 
 async def _keep(_: object) -> None:
     """Leave a returned connection as it is: transactions set everything LOCAL, so nothing remains."""
+
+
+async def check_reachable(url: str) -> None:
+    """Raise DatabaseUnavailableError, without the password, where no server answers at `url`."""
+    try:
+        connection = await asyncpg.connect(url, timeout=10)
+    except (*UNAVAILABLE, asyncpg.PostgresError, ValueError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        raise DatabaseUnavailableError(
+            f"environment: DATABASE_URL = {without_password(url)!r}: the database cannot be reached: {reason}"
+        ) from error
+    await connection.close()
+
+
+def without_password(url: str) -> str:
+    """Return a connection string that may be shown."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{place}"))
 
 
 async def create_database(server: str, name: str) -> None:

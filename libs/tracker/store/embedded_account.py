@@ -90,7 +90,8 @@ def becoming(account: Account | None) -> Callable[[], None]:
     On Linux the server is told to shut down (SIGINT) when its launcher dies, even by SIGKILL; the
     request must come after the change of account, which would clear it.
     """
-    library = None if sys.platform != "linux" else ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
+    is_linux = sys.platform == "linux"
+    library = ctypes.CDLL(ctypes.util.find_library("c") if is_linux else None, use_errno=True)
     launcher = os.getpid()
 
     def prepare() -> None:
@@ -98,7 +99,7 @@ def becoming(account: Account | None) -> Callable[[], None]:
             os.setgroups([])
             os.setgid(account.gid)
             os.setuid(account.uid)
-        if library is not None:
+        if is_linux:
             library.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
             if os.getppid() != launcher:
                 os._exit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tracker.store.database import Transaction
 
@@ -15,6 +15,7 @@ class Facts:
 
     now: datetime
     newest_close: datetime | None
+    opened_at: datetime | None
     closed_through: datetime | None
     closed_at: datetime | None
     active_symbols: int
@@ -26,12 +27,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One stage's watermark beside that of its input, and since when the input stands there."""
+    """One stage's watermark beside that of its input, when either last moved, and the length of a bucket."""
 
     stage: str
     due: datetime
     done: datetime | None
     due_since: datetime
+    done_at: datetime | None
+    bucket: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +63,13 @@ async def read_stages(transaction: Transaction) -> list[Stage]:
     return [Stage(**dict(row.items())) for row in await transaction.fetch("health.stages")]
 
 
-async def read_last_findings(transaction: Transaction) -> dict[str, tuple[datetime, bool, datetime]]:
-    """Return (kept at, ok, since) of each check's last kept finding."""
+async def read_last_findings(
+    transaction: Transaction, names: Iterable[str]
+) -> dict[str, tuple[datetime, bool, datetime]]:
+    """Return (kept at, ok, since) of the last kept finding of each named check that has one."""
     return {
         row["name"]: (row["checked_at"], row["ok"], row["since"])
-        for row in await transaction.fetch("health.latest_findings")
+        for row in await transaction.fetch("health.latest_findings", list(names))
     }
 
 

@@ -11,33 +11,35 @@ from pathlib import Path
 from tracker.domain.errors import DatabaseSetupError
 
 MIGRATIONS = Path(__file__).resolve().parents[3] / "migrations"
-MANIFEST = MIGRATIONS / "manifest.sha256"
+MANIFEST = "manifest.sha256"
 TABLE = "tracker.schema_migrations"
 
 
-def checksums() -> dict[str, str]:
+def checksums(folder: Path = MIGRATIONS) -> dict[str, str]:
     """Return the sha256 of every migration by its file name."""
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(MIGRATIONS.glob("*.sql"))
-    }
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.sql"))}
 
 
-def write_manifest() -> None:
+def write_manifest(folder: Path = MIGRATIONS) -> None:
     """Write the checksums of all migrations, in the format of sha256sum."""
-    MANIFEST.write_text("".join(f"{digest}  {name}\n" for name, digest in checksums().items()))
+    lines = [f"{digest}  {name}\n" for name, digest in checksums(folder).items()]
+    (folder / MANIFEST).write_text("".join(lines))
 
 
-def verify_manifest() -> None:
+def verify_manifest(folder: Path = MIGRATIONS) -> None:
     """Check that no migration differs from the manifest.
 
     Raises DatabaseSetupError naming the file: a migration that was applied somewhere must not change.
     """
-    rows = [line.split("  ", 1) for line in MANIFEST.read_text().splitlines()]
-    stated = {name: digest for digest, name in rows}
-    found = checksums()
+    try:
+        lines = (folder / MANIFEST).read_text().splitlines()
+    except OSError as error:
+        raise DatabaseSetupError(f"{folder / MANIFEST} cannot be read: {error.strerror}") from None
+    stated = {name.strip(): digest for digest, _, name in (line.partition(" ") for line in lines)}
+    found = checksums(folder)
     for name in sorted(stated.keys() | found.keys()):
         if stated.get(name) != found.get(name):
-            raise DatabaseSetupError(f"migrations/{name} does not match migrations/manifest.sha256")
+            raise DatabaseSetupError(f"migrations/{name} does not match migrations/{MANIFEST}")
 
 
 def migrate(url: str) -> list[str]:

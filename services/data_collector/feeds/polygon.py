@@ -8,6 +8,7 @@ from datetime import datetime
 
 import httpx
 import orjson
+from tracker.domain.bar import Bar
 from tracker.domain.clock import Clock
 from tracker.domain.errors import FeedAuthError, FeedConnectionLimitError, FeedError, FeedStalledError
 from tracker.domain.instrument import Instrument
@@ -136,16 +137,20 @@ class PolygonFeed:
                     raise FeedStalledError(f"no data for {now - last_data:.0f} seconds")
         finally:
             if announced is not None:
+                # Awaited, so that nothing of an old connection's repair goes on beside the next one's.
                 announced.cancel()
+                await asyncio.gather(announced, return_exceptions=True)
 
     def _take(self, messages: list[Message], awaited: set[str], sink: Sink) -> bool:
+        # Bars first: a refusal in the same frame ends the connection.
         items = [message for message in messages if not isinstance(message, Status)]
+        if items:
+            sink(items)
         for message in messages:
             if isinstance(message, Status):
                 self._note(message, awaited)
-        if items:
-            sink(items)
-        return bool(items)
+        # Frames that cannot be read are no sign of life.
+        return any(isinstance(item, Bar) for item in items)
 
     def _note(self, status: Status, awaited: set[str]) -> None:
         if status.status == "success":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import orjson
@@ -15,6 +15,8 @@ from tracker.store.bars import Rejection
 
 SOURCE = "polygon"
 LONGEST_FRAME = 2_000
+# The first block of the first chain: what claims to be older would only make months of empty partitions.
+MARKET_BEGAN = datetime(2009, 1, 3, tzinfo=UTC)
 _PRICES = ("o", "h", "l", "c", "v")
 
 
@@ -38,7 +40,7 @@ def parse_frame(frame: str | bytes, symbols: Mapping[str, str]) -> list[Message]
     try:
         parsed: Any = orjson.loads(frame)
     except orjson.JSONDecodeError as error:
-        return [_rejection(_text(frame), f"the frame is not JSON: {error}")]
+        return [_rejection(_text(frame), f"the frame is not JSON: {error}", whole_frame=True)]
     messages: list[Message] = []
     for item in parsed if isinstance(parsed, list) else [parsed]:
         message = _parse_item(item, symbols)
@@ -65,11 +67,12 @@ def _parse_bar(item: dict[str, Any], symbols: Mapping[str, str]) -> Bar | Reject
     symbol = symbols.get(pair) if isinstance(pair, str) else None
     if symbol is None:
         return _rejection(_dump(item), f"pair is {pair!r}, a symbol that was not subscribed", str(pair))
+    ts = _moment(item.get("s"))
     numbers: dict[str, float] = {}
     for name in _PRICES:
         value = item.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return _rejection(_dump(item), f"{name} is {value!r}, a number was expected", symbol)
+            return _rejection(_dump(item), f"{name} is {value!r}, a number was expected", symbol, ts=ts)
         numbers[name] = float(value)
     start, end = item.get("s"), item.get("e")
     if not isinstance(start, int) or not isinstance(end, int):
@@ -79,16 +82,14 @@ def _parse_bar(item: dict[str, Any], symbols: Mapping[str, str]) -> Bar | Reject
     timeframe = Timeframe.of_seconds((end - start) // 1000) if (end - start) % 1000 == 0 else None
     if timeframe is None:
         return _rejection(_dump(item), f"e - s is {end - start} ms, not a bar length we know", symbol)
-    return _checked(item, symbol, timeframe, start, numbers)
+    if ts is None:
+        return _rejection(_dump(item), f"s is {start}, not a moment of a crypto market", symbol, timeframe)
+    return _checked(item, symbol, timeframe, ts, numbers)
 
 
 def _checked(
-    item: dict[str, Any], symbol: str, timeframe: Timeframe, start: int, numbers: dict[str, float]
+    item: dict[str, Any], symbol: str, timeframe: Timeframe, ts: datetime, numbers: dict[str, float]
 ) -> Bar | Rejection:
-    try:
-        ts = EPOCH + timedelta(milliseconds=start)
-    except OverflowError:
-        return _rejection(_dump(item), f"s is {start}, not a moment", symbol, timeframe)
     bar = Bar(
         symbol=symbol,
         timeframe=timeframe,
@@ -104,8 +105,18 @@ def _checked(
     )
     defect = bar.defect()
     if defect is not None:
-        return _rejection(_dump(item), defect, symbol, timeframe, bar)
+        return _rejection(_dump(item), defect, symbol, timeframe, ts)
     return bar
+
+
+def _moment(milliseconds: Any) -> datetime | None:
+    if not isinstance(milliseconds, int):
+        return None
+    try:
+        moment = EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None
+    return moment if moment >= MARKET_BEGAN else None
 
 
 def _positive_or_nan(value: Any) -> float:
@@ -125,7 +136,9 @@ def _rejection(
     reason: str,
     symbol: str | None = None,
     timeframe: Timeframe | None = None,
-    bar: Bar | None = None,
+    ts: datetime | None = None,
+    *,
+    whole_frame: bool = False,
 ) -> Rejection:
     return Rejection(
         source=SOURCE,
@@ -133,7 +146,8 @@ def _rejection(
         frame=frame[:LONGEST_FRAME].replace("\0", ""),
         symbol=symbol,
         timeframe=None if timeframe is None else timeframe.value,
-        ts=None if bar is None else bar.ts,
+        ts=ts,
+        whole_frame=whole_frame,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
@@ -57,9 +58,12 @@ class PolygonRest:
         body = await self._get(f"{self._base}/v1/marketstatus/now", {})
         stated = body.get("serverTime")
         try:
-            return datetime.fromisoformat(str(stated))
-        except (TypeError, ValueError):
-            raise FeedError(f"{self._base} says serverTime = {stated!r}, which is no time") from None
+            moment = datetime.fromisoformat(str(stated))
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            raise FeedError(f"{self._base} says serverTime = {stated!r}, which is no time")
+        return moment
 
     async def tickers(self) -> set[str]:
         """Return every crypto ticker the vendor knows."""
@@ -77,37 +81,9 @@ class PolygonRest:
         pages: list[np.ndarray[Any, np.dtype[np.float64]]] = []
         parameters = {"adjusted": "true", "sort": "asc", "limit": str(PAGE_LIMIT)}
         async for page in self._pages(url, parameters):
-            rows = page.get("results", [])
-            if rows:
-                pages.append(
-                    np.array(
-                        [
-                            (
-                                r["t"],
-                                r["o"],
-                                r["h"],
-                                r["l"],
-                                r["c"],
-                                r["v"],
-                                r.get("vw", np.nan),
-                                r.get("n", 0),
-                            )
-                            for r in rows
-                        ],
-                        dtype=np.float64,
-                    )
-                )
-        columns = np.concatenate(pages).T if pages else np.empty((8, 0))
-        return BarTable(
-            ts=(columns[0] // 1000).astype(np.int64),
-            open=columns[1],
-            high=columns[2],
-            low=columns[3],
-            close=columns[4],
-            volume=columns[5],
-            vwap=columns[6],
-            trades=columns[7].astype(np.int32),
-        )
+            if rows := page.get("results"):
+                pages.append(_numbers(rows))
+        return _bar_table(np.concatenate(pages) if pages else np.empty((0, 8)))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -131,8 +107,7 @@ class PolygonRest:
         return await retrying(self._attempt, url, parameters)
 
     async def _attempt(self, url: str, parameters: dict[str, str]) -> dict[str, Any]:
-        if self._breaker.state is Circuit.OPEN:
-            raise FeedError("the vendor's REST interface is given a rest after repeated failures")
+        await self._wait_for_breaker()
         await self._pace()
         try:
             response = await self._client.get(url, params=parameters or None, headers=self._headers)
@@ -146,16 +121,26 @@ class PolygonRest:
         if response.status_code in (401, 403):
             REQUESTS.labels(str(response.status_code)).inc()
             raise FeedAuthError(
-                f"{self._base} refused the key (HTTP {response.status_code}): {response.text[:200]} "
-                "Set POLYGON_API_KEY to a key that is entitled to crypto data."
+                f"{self._base} refused the key (HTTP {response.status_code}, {_complaint(response)}):"
+                " set POLYGON_API_KEY to a key that is entitled to crypto data"
             )
         if response.status_code != 200:
             REQUESTS.labels(str(response.status_code)).inc()
             raise FeedError(f"{self._base} answered {response.status_code}: {response.text[:200]}")
+        body = _json_object(response.content)
+        if body is None:
+            self._failed("unreadable")
+            raise FeedError(f"{self._base} answered what is not a JSON object: {response.text[:200]!r}")
         self._breaker.succeeded()
         BREAKER_OPEN.set(0)
         REQUESTS.labels("ok").inc()
-        return orjson.loads(response.content)
+        return body
+
+    async def _wait_for_breaker(self) -> None:
+        """Wait the rest out: refusing at once would use up the attempts of everyone who asks meanwhile."""
+        while self._breaker.state is Circuit.OPEN and self._breaker.opened_at is not None:
+            rest_ends = self._breaker.opened_at + self._breaker.cool_down
+            await asyncio.sleep(max(rest_ends - self._clock.monotonic(), 0.01))
 
     def _failed(self, outcome: str) -> None:
         REQUESTS.labels(outcome).inc()
@@ -174,3 +159,55 @@ class PolygonRest:
 
 def _count_retry(_: RetryCallState) -> None:
     REQUESTS.labels("retried").inc()
+
+
+def _complaint(response: httpx.Response) -> str:
+    body = _json_object(response.content) or {}
+    said = str(body.get("error") or body.get("message") or response.reason_phrase)
+    return said[:200].rstrip(". ")
+
+
+def _json_object(content: bytes) -> dict[str, Any] | None:
+    try:
+        body: Any = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _numbers(rows: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return one row of numbers a bar."""
+    try:
+        return np.array(
+            [(r["t"], r["o"], r["h"], r["l"], r["c"], r["v"], r.get("vw", np.nan), r.get("n", 0)) for r in rows],
+            dtype=np.float64,
+        )
+    except (TypeError, ValueError, KeyError, AttributeError):
+        return np.array([_repaired_row(row) for row in rows], dtype=np.float64)
+
+
+def _repaired_row(row: Any) -> tuple[float, ...]:
+    """Return a row with NaN for what is no number, for which the bar will be rejected by name and value."""
+    facts: dict[str, Any] = row if isinstance(row, dict) else {}
+    moment = _number(facts.get("t"))
+    prices = (_number(facts.get(name)) for name in ("o", "h", "l", "c", "v", "vw"))
+    trades = _number(facts.get("n"))
+    return (-1000.0 if math.isnan(moment) else moment, *prices, 0.0 if math.isnan(trades) else trades)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+
+
+def _bar_table(rows: np.ndarray[Any, np.dtype[np.float64]]) -> BarTable:
+    columns = rows.T
+    return BarTable(
+        ts=(columns[0] // 1000).astype(np.int64),
+        open=columns[1],
+        high=columns[2],
+        low=columns[3],
+        close=columns[4],
+        volume=columns[5],
+        vwap=columns[6],
+        trades=columns[7].clip(0, 2_147_483_647).astype(np.int32),
+    )

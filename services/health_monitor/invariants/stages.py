@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+
+from tracker.store.health import Stage
 
 from services.health_monitor.invariants.base import Invariant, Observation, Verdict
+
+SCANNER = "strategy_scanner_"
 
 
 class StagesFollow(Invariant):
@@ -16,10 +21,8 @@ class StagesFollow(Invariant):
     def judge(self, seen: Observation) -> Iterable[Verdict]:
         """Return a verdict for each stage and timeframe."""
         limit = seen.settings.stage_lag_limit_seconds
-        for stage in seen.stages:
-            behind = stage.done is None or stage.done < stage.due
-            waited = seen.age(stage.due_since) if behind else 0.0
-            lag = 0.0 if waited is None else waited
+        for stage in (*seen.stages, *_never_scanned(seen)):
+            lag = _lag(stage, seen)
             yield Verdict(
                 name=f"stage {stage.stage}",
                 observed=f"{lag:.0f} s behind",
@@ -42,8 +45,9 @@ class PaperFollows(Invariant):
         behind = due is not None and (done is None or done < due)
         lag = (seen.age(facts.closed_at) or 0.0) if behind else 0.0
         # While minutes close all the time, the last close is always young: the distance in bars counts as well.
-        if due is not None and done is not None and not seen.settings.is_replay:
-            lag = max(lag, (due - done).total_seconds() - 60.0)
+        start = done if done is not None else facts.opened_at
+        if due is not None and start is not None and not seen.settings.is_replay:
+            lag = max(lag, (due - start).total_seconds() - 60.0)
         yield Verdict(
             name="paper trader follows",
             observed=f"{lag:.0f} s behind",
@@ -51,3 +55,30 @@ class PaperFollows(Invariant):
             ok=due is None or lag <= limit,
             advice="look at paper_trader's log: it may wait for a scanner that is down",
         )
+
+
+def _lag(stage: Stage, seen: Observation) -> float:
+    """Return for how many seconds a closed bucket has been waiting for the stage."""
+    if stage.done is not None and stage.done >= stage.due:
+        return 0.0
+    # Each close of the input makes due_since young again; more than one bucket behind, the stage's own last step
+    # tells since when it stands still.
+    stands = stage.done is not None and stage.due - stage.done > stage.bucket
+    return seen.age(stage.done_at if stands else stage.due_since) or 0.0
+
+
+def _never_scanned(seen: Observation) -> list[Stage]:
+    """Return a stage for each expected scanner that has not scanned anything since features are there."""
+    known = {stage.stage for stage in seen.stages}
+    wanted = [
+        f"scan {service.removeprefix(SCANNER)}"
+        for service in seen.settings.expected_services
+        if service.startswith(SCANNER)
+    ]
+    features = [stage for stage in seen.stages if stage.stage == "features 15m" and stage.done is not None]
+    return [
+        replace(each, stage=name, due_since=each.done_at or each.due_since, done=None, done_at=None)
+        for each in features
+        for name in wanted
+        if name not in known
+    ]

@@ -8,12 +8,13 @@ from typing import Any
 from tracker.quant.paper import TradingRules
 from tracker.runtime.logging import get_logger
 from tracker.runtime.settings import load_settings
+from tracker.runtime.trading_rules import load_trading_rules
 from tracker.store.database import Database
 from tracker.testing.clock import FixedClock
 from tracker.testing.paper_world import PaperWorld
 from tracker.testing.trades import NOON
 
-from services.paper_trader.service import PaperTrader, load_rules
+from services.paper_trader.service import PaperTrader
 from services.paper_trader.settings import PaperTraderSettings
 
 LEDGER = ("trade_logs", "equity_curve", "fills", "orders", "positions", "paper_cursor", "accounts")
@@ -36,7 +37,11 @@ class Desk:
             PaperTraderSettings, {"strategies": "swing", "signal_grace_seconds": None, **settings}
         )
         return PaperTrader(
-            database or self.database, rules or load_rules(chosen), chosen, self.clock, get_logger("test")
+            database or self.database,
+            rules or load_trading_rules(chosen.config_dir),
+            chosen,
+            self.clock,
+            get_logger("test"),
         )
 
     async def catch_up(self, trader: PaperTrader) -> None:

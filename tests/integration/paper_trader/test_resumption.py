@@ -12,15 +12,15 @@ from paper_desk import Desk
 from tracker.domain.errors import DatabaseUnavailableError
 from tracker.domain.instrument import Instrument
 from tracker.runtime.settings import load_settings
+from tracker.runtime.trading_rules import load_trading_rules
 from tracker.store.database import Database, Transaction
 from tracker.store.paper import ledger_check
 from tracker.testing.paper_world import minutes
 from tracker.testing.trades import NOON, make_signal
 
-from services.paper_trader.service import load_rules
 from services.paper_trader.settings import PaperTraderSettings
 
-RULES = load_rules(load_settings(PaperTraderSettings))
+RULES = load_trading_rules(load_settings(PaperTraderSettings).config_dir)
 RELAXED = replace(RULES, risk=replace(RULES.risk, sizing=replace(RULES.risk.sizing, max_position_share=0.3)))
 
 

@@ -13,16 +13,16 @@ from tracker.domain.instrument import Instrument
 from tracker.domain.signal import Side, Strategy
 from tracker.domain.timeframe import Timeframe
 from tracker.runtime.settings import load_settings
+from tracker.runtime.trading_rules import load_trading_rules
 from tracker.store.paper import ledger_check, paper_summary
 from tracker.testing.paper_world import minutes
 from tracker.testing.trades import NOON, make_signal
 
-from services.paper_trader.service import load_rules
 from services.paper_trader.settings import PaperTraderSettings
 
 FLAT = (100.0, 100.5, 99.5, 100.0)
 QUARTER = NOON + minutes(15)
-RULES = cheap(load_rules(load_settings(PaperTraderSettings)))
+RULES = cheap(load_trading_rules(load_settings(PaperTraderSettings).config_dir))
 
 
 async def market(desk: Desk, rows: list[tuple[float, ...]], **changes: Any) -> dict[str, int]:

@@ -25,7 +25,7 @@ WITH incoming AS (
   INSERT INTO tracker.bar_revisions (symbol_id, timeframe, ts, open, high, low, close, volume, vwap, revision)
   SELECT s.symbol_id, s.timeframe, s.ts, r.open, r.high, r.low, r.close, r.volume, r.vwap, s.revision
   FROM stored s
-  JOIN tracker.bar_watermarks w ON w.timeframe = s.timeframe
+  LEFT JOIN tracker.bar_watermarks w ON w.timeframe = s.timeframe
   LEFT JOIN replaced r ON r.symbol_id = s.symbol_id AND r.timeframe = s.timeframe AND r.ts = s.ts
   WHERE r.ts IS NOT NULL OR s.ts + tracker.duration(s.timeframe) <= w.closed_through
 ), latest AS (
@@ -145,10 +145,16 @@ WHERE w.closed_through < excluded.closed_through;
 SELECT timeframe::text AS timeframe, opened_at, closed_through FROM tracker.bar_watermarks;
 
 -- name: resume_point
--- Up to where nothing can be missing: what is closed, or before the first close what the start-up history covers.
+-- Up to where nothing can be missing: what is closed, or before the first close what the start-up history
+-- covers, or without one where the bars begin.
 SELECT coalesce(
   (SELECT closed_through FROM tracker.bar_watermarks WHERE timeframe = '1m'),
-  (SELECT max(ends_at) FROM tracker.backfill_chunks WHERE timeframe = '1m')
+  (SELECT max(ends_at) FROM tracker.backfill_chunks WHERE timeframe = '1m'),
+  (SELECT min(o.ts) FROM tracker.symbols s
+   CROSS JOIN LATERAL (
+     SELECT ts FROM tracker.ohlc_data o
+     WHERE o.symbol_id = s.symbol_id AND o.timeframe = s.base_timeframe ORDER BY ts LIMIT 1
+   ) o)
 );
 
 -- name: first_stored
@@ -171,9 +177,13 @@ ORDER BY symbol_id, ts;
 SELECT coalesce(max(revision_id), 0) FROM tracker.bar_revisions;
 
 -- name: reject
--- Keep what was not believed, with the reason and the frame it came in.
+-- Keep what was not believed, with the reason and the frame it came in; REST repeats what the stream said.
 INSERT INTO tracker.rejected_bars (source, symbol, timeframe, ts, reason, frame)
-VALUES ($1, $2, $3, $4, $5, $6);
+SELECT $1, $2, $3, $4, $5, $6
+WHERE NOT EXISTS (
+  SELECT FROM tracker.rejected_bars r
+  WHERE r.symbol = $2 AND r.timeframe = $3 AND r.ts = $4::timestamptz AND r.reason = $5
+);
 
 -- name: count_by_symbol
 -- How many bars each symbol has in each timeframe.

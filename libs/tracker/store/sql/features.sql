@@ -7,6 +7,11 @@ SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT FROM tracker.feature_sets WHERE hash 
 -- The number of a feature set by its hash.
 SELECT feature_set FROM tracker.feature_sets WHERE hash = $1;
 
+-- name: history_state
+-- Changes whenever bars of closed buckets changed or came in: by a correction, late, or as a piece of history.
+SELECT (SELECT coalesce(max(revision_id), 0) FROM tracker.bar_revisions) AS revision,
+       (SELECT count(*) FROM tracker.backfill_chunks WHERE status = 'done') AS chunks;
+
 -- name: write
 -- Store one bar's features; computing them again changes nothing but the time.
 INSERT INTO tracker.ml_features AS f (symbol_id, timeframe, ts, feature_set, values)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, create_model
+
 from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.strategies import RULES

