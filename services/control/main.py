@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -75,7 +74,7 @@ def replay(
     candles: Annotated[Path, typer.Option(help="Folder with SYMBOL_TIMEFRAME.csv files, or one such file.")],
     symbols: Annotated[list[str] | None, typer.Option(help="Only these; repeat it or use commas.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the database and the logs behind.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep its database after later replays.")] = False,
 ) -> None:
     """Replay candles through the real processes on a fresh database, and report what came of it."""
     import orjson
@@ -107,12 +106,14 @@ def migrate() -> None:
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def psql(context: typer.Context) -> None:
+def psql(
+    context: typer.Context,
+    replay: Annotated[bool, typer.Option("--replay", help="The database of the last replay.")] = False,
+) -> None:
     """Open psql on the database; arguments are handed on."""
-    from services.control.psql import psql_command
+    from services.control.psql import run_psql
 
-    command, extra = psql_command(load_settings(ControlSettings))
-    os.execve(command[0], [*command, *context.args], {**environment(), **extra})  # noqa: S606 - psql takes over
+    raise typer.Exit(run_psql(load_settings(ControlSettings), context.args, environment(), replay=replay))
 
 
 @fleet_app.command()

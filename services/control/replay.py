@@ -25,6 +25,7 @@ from services.control.candle_universe import write_universe
 from services.control.fleet import POSTGRES, Fleet, load_fleet
 from services.control.places import Places
 from services.control.replay_database import fresh_database
+from services.control.replay_folders import forget_replays, prepare_replay, replay_folder
 from services.control.replay_pace import Pace, Stages, keep_pace
 from services.control.replay_report import ReplayReport, read_report
 from services.control.settings import ControlSettings
@@ -77,19 +78,20 @@ def replay(
 ) -> tuple[ReplayReport, tuple[BadRow, ...]]:
     """Replay and return the report, with the rows of the files that hold no numbers.
 
-    The database and the logs are fresh, and removed at the end unless `keep`.
+    The database and the logs are fresh. They stay for `tracker psql --replay`, in the place of the replay before,
+    which goes unless it was made with `keep`.
     """
     candles = read_everything(path, symbols)
     identity = uuid.uuid4().hex[:8]
-    state_dir = settings.state_dir / "replays" / identity
+    state_dir = replay_folder(settings.state_dir, identity)
     places = Places.of(state_dir)
     fleet = load_fleet()
     started = time.monotonic()
     with ExitStack() as cleanup:
-        if not keep:
-            cleanup.callback(shutil.rmtree, places.runtime_dir, ignore_errors=True)
-            cleanup.callback(shutil.rmtree, state_dir, ignore_errors=True)
-        url = cleanup.enter_context(fresh_database(settings.url, f"tracker_replay_{identity}"))
+        cleanup.callback(shutil.rmtree, places.runtime_dir, ignore_errors=True)
+        url = cleanup.enter_context(fresh_database(settings.url, f"tracker_replay_{identity}", keep=keep))
+        forget_replays(settings.state_dir)
+        prepare_replay(state_dir, keep=keep)
         run = _plan(settings, places, fleet, candles, symbols, url)
         cleanup.callback(run.stop, progress)
         run.start(progress)

@@ -212,6 +212,18 @@ async def check_reachable(url: str) -> None:
     await connection.close()
 
 
+async def has_schema(url: str) -> bool:
+    """Tell whether the database at `url` holds the schema of a fleet."""
+    try:
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            return await connection.fetchval("SELECT to_regnamespace('tracker') IS NOT NULL")
+        finally:
+            await connection.close()
+    except (*UNAVAILABLE, asyncpg.PostgresError) as error:
+        raise DatabaseUnavailableError(f"the database went away: {error!r}") from error
+
+
 def without_password(url: str) -> str:
     """Return a connection string that may be shown."""
     parts = urlsplit(url)
