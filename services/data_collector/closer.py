@@ -51,12 +51,13 @@ class MinuteCloser:
                 self._reported.add(bar.symbol)
 
     def closed_through(self, monotonic: float) -> datetime | None:
-        """Return the moment up to which every bucket is complete, None before the first bar."""
-        if self.high_water is None:
+        """Return the moment up to which every bucket is complete, None before the first is."""
+        if self.high_water is None or self.first_open is None:
             return None
         if self._everyone_reported() or monotonic - self._first_seen >= self.grace_seconds:
             return self.high_water
-        return self.high_water - STEP
+        earlier = self.high_water - STEP
+        return earlier if earlier > self.first_open else None
 
     def seconds_to_grace(self, monotonic: float) -> float:
         """Return how long until the newest minute closes by grace."""

@@ -27,7 +27,7 @@ class GapWatch:
     _compared: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
     def covered(self, symbols: Iterable[str], through: datetime) -> None:
-        """Take note that REST was asked for all that closes by `through`.
+        """Take note that REST was asked for what these symbols have that closes by `through`.
 
         It may lag behind the stream, so the newest bar is doubted, and compared once more later on.
         """

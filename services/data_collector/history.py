@@ -13,7 +13,14 @@ from tracker.domain.instrument import Instrument
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.runtime.logging import Logger
 from tracker.store.backfill import Chunk, finish_chunk, plan_chunks, planned_chunks, symbols_planned
-from tracker.store.bars import merge_history, read_first_stored, read_resume_point, reject, roll_up
+from tracker.store.bars import (
+    merge_history,
+    read_first_stored,
+    read_resume_point,
+    read_watermarks,
+    reject,
+    roll_up,
+)
 from tracker.store.database import Database
 
 from services.data_collector.buffer import Item
@@ -96,7 +103,9 @@ class History:
         }
         for timeframe, span in days.items():
             end = timeframe.floor(now)
-            first = timeframe.floor(end - timedelta(days=span))
+            # Minutes begin with a whole 5m bucket, which is built from them.
+            begin = Timeframe.M5 if timeframe is Timeframe.M1 else timeframe
+            first = begin.floor(end - timedelta(days=span))
             while first < end:
                 last = min(end, first + LONGEST_REQUEST[timeframe])
                 for each in instruments:
@@ -162,17 +171,20 @@ class History:
         """
         async with self._database.transaction() as transaction:
             resume = await read_resume_point(transaction) or self._settings.history_from
-        return {} if resume is None else {each.symbol: resume for each in instruments}
+            closed = (await read_watermarks(transaction)).get(Timeframe.M1)
+        if resume is None:
+            return {}
+        # Nothing from before the collecting began: it would make buckets of which the beginning is missing.
+        begin = resume if closed is None else closed.opened_at
+        return {
+            each.symbol: max(resume - OVERLAP_BARS * each.base_timeframe.duration, begin) for each in instruments
+        }
 
     async def since(
         self, instruments: Sequence[Instrument], moments: Mapping[str, datetime], now: datetime
     ) -> AsyncIterator[list[Item]]:
-        """Yield the bars from each symbol's moment (less an overlap) until `now`, window by window in time order."""
-        wanted = [
-            (each, moments[each.symbol] - OVERLAP_BARS * each.base_timeframe.duration)
-            for each in instruments
-            if each.symbol in moments
-        ]
+        """Yield the bars from each symbol's moment until `now`, window by window in time order."""
+        wanted = [(each, moments[each.symbol]) for each in instruments if each.symbol in moments]
         if not wanted:
             return
         window = timedelta(days=min(max(BARS_AT_ONCE // (1_440 * len(wanted)), 1), 30))

@@ -80,12 +80,15 @@ class Recovery:
     async def take_up(self, instruments: Sequence[Instrument]) -> datetime:
         """After a subscription: fetch what was missed, then the start-up history; return the vendor's time."""
         self._instruments = instruments
-        self.gaps.step = min(each.base_timeframe.duration for each in instruments)
+        # The longest: where only symbols of longer bars trade, nothing comes in between.
+        self.gaps.step = max(each.base_timeframe.duration for each in instruments)
         now = await self._patiently(self._repair_everything)
         self._repaired = True
         if not self.backfilled:
             await self._patiently(lambda: self.history.backfill(instruments, now))
             self.backfilled = True
+            if self._settings.backfill_1m_days:
+                self.gaps.covered([each.symbol for each in instruments], Timeframe.M1.floor(now))
         return now
 
     async def keep_whole(self, wake: asyncio.Event) -> None:
@@ -117,7 +120,7 @@ class Recovery:
             moments[symbol] = min(since, moments.get(symbol, since))
         await self._fetch(moments, now)
         self._buffer.lost_repaired()
-        self.gaps.covered([each.symbol for each in self._instruments], Timeframe.M1.floor(now))
+        self.gaps.covered(moments, Timeframe.M1.floor(now))
         return now
 
     async def _repair_lost(self) -> None:

@@ -199,7 +199,7 @@ class DataCollector:
         self._connections += 1
         self._problem = None
         now = await self._recovery.take_up(self._roster.instruments)
-        self._closer.expect(self._roster.symbol_ids.keys() - self._roster.unsupported.keys(), now)
+        self._closer.expect((each.symbol for each in self._roster.instruments), now)
         self._wake.set()
         await self._recovery.keep_whole(self._wake)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from tracker.domain.money import EXACT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
@@ -36,4 +38,4 @@ class EquityPoint:
     @property
     def equity(self) -> Decimal:
         """Cash and what is held at the last closes."""
-        return self.cash + self.positions_value
+        return EXACT.add(self.cash, self.positions_value)

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from tracker.domain.money import EXACT
 from tracker.domain.signal import Strategy
 
 ENTRY_LEG = "entry"
@@ -109,7 +110,7 @@ class Order:
     @property
     def rest(self) -> Decimal:
         """Quantity still to fill while the order is live."""
-        return self.quantity - self.filled_quantity
+        return EXACT.subtract(self.quantity, self.filled_quantity)
 
 
 def rung_leg(index: int) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from tracker.domain.money import EXACT
 from tracker.domain.order import ExitReason
 from tracker.domain.signal import Side, Strategy
 
@@ -42,4 +43,4 @@ class ClosedTrade:
     @property
     def pnl(self) -> Decimal:
         """Profit or loss after fees."""
-        return self.gross_pnl - self.fees
+        return EXACT.subtract(self.gross_pnl, self.fees)

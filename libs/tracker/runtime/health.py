@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -96,6 +97,8 @@ async def serving(app: FastAPI, service: str, host: str, port: int) -> AsyncIter
     Raises PortInUseError, or what kept the server from starting.
     """
     bound = listening_socket(service, host, port)
+    # Its own lines are not JSON, and say no more than ours.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[bound]))

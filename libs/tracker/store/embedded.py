@@ -96,8 +96,8 @@ class EmbeddedPostgres:
         self.stop()
 
     def is_running(self) -> bool:
-        """Tell whether a server of this data folder answers."""
-        return self._postmaster() is not None and self._accepts()
+        """Tell whether a server of this data folder answers and has its database."""
+        return self._postmaster() is not None and self._answers(DATABASE)
 
     def start(self) -> None:
         """Make the data folder where it is missing, start the server and wait until it answers.
@@ -210,12 +210,9 @@ class EmbeddedPostgres:
     def _postmaster(self) -> int | None:
         return postmaster(self.data_dir, self._account)
 
-    def _answers(self) -> bool:
+    def _answers(self, database: str = "postgres") -> bool:
         # The socket appears before the server answers: asking psql earlier only wastes its start-up.
-        return (self.socket_dir / SOCKET).exists() and self._accepts()
-
-    def _accepts(self, database: str = "postgres") -> bool:
-        return self._psql(database, "SELECT 1").returncode == 0
+        return (self.socket_dir / SOCKET).exists() and self._psql(database, "SELECT 1").returncode == 0
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS

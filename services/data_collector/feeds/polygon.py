@@ -66,7 +66,10 @@ class PolygonFeed:
     async def stream(
         self, instruments: Sequence[Instrument], sink: Sink, subscribed: Callable[[], Awaitable[None]]
     ) -> None:
-        """Stream until the connection ends, which raises FeedError; FeedAuthError where the key is refused."""
+        """Stream until the connection ends, which raises FeedError; FeedAuthError where the key is refused.
+
+        The first bar is as whole as any: the vendor builds minutes, whoever was connected meanwhile.
+        """
         symbols = {each.vendor_tickers["polygon_stream"]: each.symbol for each in instruments}
         try:
             async with connect(
@@ -123,13 +126,7 @@ class PolygonFeed:
                 if frame is not None and self._take(parse_frame(frame, symbols), awaited, sink):
                     last_data = now
                 if announced is None and (not awaited or now > deadline):
-                    if awaited:
-                        self._log.warning(
-                            "some subscriptions were not acknowledged",
-                            action="subscribe_partial",
-                            missing=sorted(awaited)[:20],
-                            count=len(awaited),
-                        )
+                    self._warn_of(awaited)
                     announced = asyncio.ensure_future(subscribed())
                 if announced is not None and announced.done() and (failure := announced.exception()):
                     raise failure
@@ -140,6 +137,15 @@ class PolygonFeed:
                 # Awaited, so that nothing of an old connection's repair goes on beside the next one's.
                 announced.cancel()
                 await asyncio.gather(announced, return_exceptions=True)
+
+    def _warn_of(self, awaited: set[str]) -> None:
+        if awaited:
+            self._log.warning(
+                "some subscriptions were not acknowledged",
+                action="subscribe_partial",
+                missing=sorted(awaited)[:20],
+                count=len(awaited),
+            )
 
     def _take(self, messages: list[Message], awaited: set[str], sink: Sink) -> bool:
         # Bars first: a refusal in the same frame ends the connection.

@@ -15,6 +15,9 @@ from tracker.store.bars import Rejection
 
 SOURCE = "polygon"
 LONGEST_FRAME = 2_000
+LONGEST_SYMBOL = 40
+# Sums of larger numbers leave what the database can hold.
+LARGEST_NUMBER = 1e18
 # The first block of the first chain: what claims to be older would only make months of empty partitions.
 MARKET_BEGAN = datetime(2009, 1, 3, tzinfo=UTC)
 _PRICES = ("o", "h", "l", "c", "v")
@@ -73,6 +76,8 @@ def _parse_bar(item: dict[str, Any], symbols: Mapping[str, str]) -> Bar | Reject
         value = item.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return _rejection(_dump(item), f"{name} is {value!r}, a number was expected", symbol, ts=ts)
+        if abs(value) > LARGEST_NUMBER:
+            return _rejection(_dump(item), f"{name} is {value!r}, an absurd number", symbol, ts=ts)
         numbers[name] = float(value)
     start, end = item.get("s"), item.get("e")
     if not isinstance(start, int) or not isinstance(end, int):
@@ -127,7 +132,7 @@ def _positive_or_nan(value: Any) -> float:
 def _trades(average_size: Any, volume: float) -> int:
     """Estimate the number of trades: the stream gives the average trade size only."""
     if isinstance(average_size, (int, float)) and average_size > 0:
-        return min(round(volume / average_size), 2_147_483_647)
+        return round(min(volume / average_size, 2_147_483_647))
     return 0
 
 
@@ -144,7 +149,8 @@ def _rejection(
         source=SOURCE,
         reason=reason,
         frame=frame[:LONGEST_FRAME].replace("\0", ""),
-        symbol=symbol,
+        # Postgres takes no NUL in a text.
+        symbol=None if symbol is None else symbol[:LONGEST_SYMBOL].replace("\0", ""),
         timeframe=None if timeframe is None else timeframe.value,
         ts=ts,
         whole_frame=whole_frame,

@@ -20,12 +20,14 @@ from tracker.domain.timeframe import Timeframe
 from tracker.runtime.retry import Circuit, CircuitBreaker
 from tracker.store.bars import BarTable
 
+from services.data_collector.feeds.polygon_messages import LARGEST_NUMBER
 from services.data_collector.settings import CollectorSettings
 
 REQUESTS = Counter("tracker_vendor_requests_total", "Requests to the vendor's REST interface", ["outcome"])
 BREAKER_OPEN = Gauge("tracker_vendor_breaker_open", "1 while the vendor is given a rest")
 RETRYABLE_STATUS = frozenset({429, 499, 500, 502, 503, 504})
 PAGE_LIMIT = 50_000
+LAST_MOMENT_MS = 4_102_444_799_999  # the last second of 2099
 _UNITS = {
     Timeframe.M1: (1, "minute"),
     Timeframe.M5: (5, "minute"),
@@ -200,9 +202,12 @@ def _number(value: Any) -> float:
 
 
 def _bar_table(rows: np.ndarray[Any, np.dtype[np.float64]]) -> BarTable:
-    columns = rows.T
+    columns = rows.T.copy()
+    values = columns[1:7]
+    values[np.abs(values) > LARGEST_NUMBER] = np.nan
     return BarTable(
-        ts=(columns[0] // 1000).astype(np.int64),
+        # A moment that is none becomes one at which no bar opens, and is rejected for it.
+        ts=(columns[0].clip(-1000, LAST_MOMENT_MS) // 1000).astype(np.int64),
         open=columns[1],
         high=columns[2],
         low=columns[3],

@@ -12,7 +12,7 @@ from services.data_collector.buffer import BarBuffer
 def test_a_full_buffer_drops_the_oldest_and_remembers_from_when_on() -> None:
     buffer = BarBuffer(3)
     buffer.extend([make_bar(minute) for minute in range(5)])
-    assert [bar.ts.minute for bar in buffer.drain(10)] == [2, 3, 4]
+    assert buffer.drain(10) == [make_bar(2), make_bar(3), make_bar(4)]
     assert buffer.overflowed == 2
     assert buffer.take_lost() == {"BTC-USD": make_bar(0).ts}
 
@@ -33,7 +33,7 @@ def test_restored_items_come_out_first_again() -> None:
     taken = buffer.drain(2)
     buffer.extend([make_bar(2)])
     buffer.restore(taken)
-    assert [bar.ts.minute for bar in buffer.drain(10)] == [0, 1, 2]
+    assert buffer.drain(10) == [make_bar(0), make_bar(1), make_bar(2)]
 
 
 @given(st.lists(st.sampled_from(["add", "drain", "fail"]), max_size=60), st.integers(1, 5))
@@ -50,3 +50,13 @@ def test_every_bar_is_taken_waiting_or_counted_as_lost(steps: list[str], size: i
     assert taken + len(buffer) + buffer.overflowed == added
     assert len(buffer) <= size
     assert buffer.has_lost == (buffer.overflowed > 0)
+
+
+def test_a_bar_known_to_be_missing_counts_as_lost_from_the_earliest_on() -> None:
+    buffer = BarBuffer(3)
+    buffer.mark_lost("BTC-USD", make_bar(5).ts)
+    buffer.mark_lost("BTC-USD", make_bar(2).ts)
+    buffer.mark_lost("BTC-USD", make_bar(7).ts)
+    assert buffer.has_lost
+    assert buffer.overflowed == 0
+    assert buffer.take_lost() == {"BTC-USD": make_bar(2).ts}

@@ -49,3 +49,20 @@ def test_a_late_bar_does_not_move_the_high_water_back() -> None:
     closer.saw([make_bar(5), make_bar(2)], 0.0)
     assert closer.high_water == START + 6 * MINUTE
     assert closer.first_open == make_bar(2).ts
+
+
+def test_symbols_that_never_reported_hold_the_first_minutes_up_until_the_grace_passes() -> None:
+    closer = MinuteCloser(3.0)
+    closer.expect(["A-USD", "B-USD"], START)
+    closer.saw([make_bar(0, symbol="A-USD")], 0.0)
+    assert closer.closed_through(1.0) is None
+    closer.saw([make_bar(0, symbol="B-USD")], 1.0)
+    assert closer.closed_through(1.0) == START + MINUTE
+
+
+def test_before_the_first_bar_nothing_can_be_complete() -> None:
+    closer = MinuteCloser(3.0)
+    closer.expect(["B-USD"], START)
+    closer.saw([make_bar(0, symbol="A-USD")], 0.0)
+    assert closer.closed_through(0.0) is None
+    assert closer.closed_through(3.0) == START + MINUTE

@@ -62,7 +62,10 @@ def test_status_and_bars_may_share_a_frame_and_other_channels_are_passed_over() 
         (frame(l=-1), "low is -1.0"),
         (frame(s=1610463240500, e=1610463300500), "not the start of a 1m bucket"),
         (frame(s=10**17, e=10**17 + 60000), "not a moment"),
+        (frame(s=0, e=60000), "not a moment of a crypto market"),
         (frame(ev="ZZ"), "ev is 'ZZ'"),
+        (frame(v=1e300, z=1e-300), "v is 1e+300, an absurd number"),
+        (frame(pair="BTC\0USD"), "pair is 'BTC"),
     ],
 )
 def test_what_cannot_be_believed_comes_back_with_its_reason_and_frame(text: bytes, reason: str) -> None:
@@ -70,6 +73,27 @@ def test_what_cannot_be_believed_comes_back_with_its_reason_and_frame(text: byte
     assert isinstance(rejection, Rejection)
     assert reason in rejection.reason
     assert rejection.frame
+
+
+def test_a_rejection_says_which_bar_is_missing() -> None:
+    [bar] = parse_frame(frame(o="abc"), SYMBOLS)
+    [whole] = parse_frame(b"[{", SYMBOLS)
+    [foreign] = parse_frame(b"[7]", SYMBOLS)
+    assert isinstance(bar, Rejection)
+    assert (bar.symbol, bar.ts, bar.whole_frame) == ("BTC-USD", datetime(2021, 1, 12, 14, 54, tzinfo=UTC), False)
+    assert isinstance(whole, Rejection)
+    assert whole.whole_frame
+    assert isinstance(foreign, Rejection)
+    assert not foreign.whole_frame
+
+
+def test_numbers_that_do_not_fit_break_nothing() -> None:
+    [bar] = parse_frame(frame(v=1e17, z=5e-324), SYMBOLS)
+    assert isinstance(bar, Bar)
+    assert bar.trades == 2_147_483_647
+    [rejection] = parse_frame(frame(pair="A\0" * 60), SYMBOLS)
+    assert isinstance(rejection, Rejection)
+    assert rejection.symbol == "A" * 20
 
 
 def test_a_useless_vwap_is_unknown_rather_than_fatal() -> None:

@@ -77,7 +77,8 @@ SELECT count(*) FROM stored;
 
 -- name: roll_up
 -- Roll every symbol's finest bars up to one timeframe over the buckets that start in [$2, $3). A bucket that
--- the finest bars do not cover from its beginning never replaces the vendor's own bar.
+-- the finest bars do not cover from its beginning never replaces the vendor's own bar, and none replaces a coarse
+-- bar that was streamed (which only candle files do, and which may stand beside fewer minutes).
 WITH base AS (
   SELECT s.symbol_id, s.base_timeframe,
     (SELECT o.ts FROM tracker.ohlc_data o
@@ -104,7 +105,7 @@ WITH base AS (
   SELECT r.symbol_id, $1::text, r.bucket, r.open, r.high, r.low, r.close, r.volume, r.vwap, r.trades, 'rollup'
   FROM rolled r
   LEFT JOIN replaced p ON p.symbol_id = r.symbol_id AND p.ts = r.bucket
-  WHERE p.ts IS NULL OR p.source = 'rollup' OR r.covered_from <= r.bucket
+  WHERE p.ts IS NULL OR p.source = 'rollup' OR (p.source <> 'stream' AND r.covered_from <= r.bucket)
   ON CONFLICT (symbol_id, timeframe, ts) DO UPDATE SET
     open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
     volume = excluded.volume, vwap = excluded.vwap, trades = excluded.trades, source = excluded.source,
