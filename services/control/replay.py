@@ -92,7 +92,7 @@ def replay(
         url = cleanup.enter_context(fresh_database(settings.url, f"tracker_replay_{identity}", keep=keep))
         forget_replays(settings.state_dir)
         prepare_replay(state_dir, keep=keep)
-        run = _plan(settings, places, fleet, candles, symbols, url)
+        run = plan_replay(settings, places, fleet, candles, symbols, url)
         cleanup.callback(run.stop, progress)
         run.start(progress)
         pace = Pace(
@@ -109,9 +109,10 @@ def tell_bad_rows(bad_rows: Collection[BadRow]) -> None:
         sys.stderr.write(f"tracker: {row.file}: line {row.line}: {row.field} = {row.value!r}: {row.reason}\n")
 
 
-def _plan(
+def plan_replay(
     settings: ControlSettings, places: Places, fleet: Fleet, candles: Candles, symbols: Collection[str], url: str | None
 ) -> FleetRun:
+    """Return the run that replays `candles` with everything of its own: ports, folders, database, universe."""
     services = [name for name in fleet.names if name not in (*LEFT_OUT, POSTGRES)]
     ports = _free_ports(services)
     universe = places.state_dir / "universe.toml"

@@ -234,7 +234,7 @@ class EmbeddedPostgres:
         found = self._psql("postgres", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")  # noqa: S608
         if found.stdout.strip() != "1":
             made = self._psql("postgres", f"CREATE DATABASE {DATABASE}")
-            if made.returncode != 0:
+            if made.returncode != 0 and "already exists" not in made.stderr:
                 raise DatabaseSetupError(f"the database could not be made: {made.stderr.strip()}")
 
     def _psql(self, database: str, statement: str) -> subprocess.CompletedProcess[str]:
