@@ -135,7 +135,7 @@ class EmbeddedPostgres:
         for number in (signal.SIGINT, signal.SIGQUIT):
             pid = self._postmaster()
             if pid is None:
-                return
+                break
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
             with contextlib.suppress(psutil.TimeoutExpired, subprocess.TimeoutExpired, psutil.NoSuchProcess):
@@ -146,6 +146,9 @@ class EmbeddedPostgres:
                     psutil.Process(pid).wait(STOP_SECONDS)
         if self._postmaster() is not None:
             raise DatabaseSetupError(f"the Postgres that runs on {self.data_dir} does not end")
+        with contextlib.suppress(OSError):
+            # Root's may lie in /tmp, where nobody else would remove it.
+            self.socket_dir.rmdir()
 
     def wait(self) -> int:
         """Block until the server started by this object ends; return its exit code."""

@@ -186,6 +186,8 @@ async def market(open_database: Callable[[str | None], Awaitable[Database]]) -> 
 
 @pytest.fixture(scope="session")
 def bitcoin(shared_candles: Path) -> BarTable:
-    """A month of real minutes."""
+    """Real minutes of the windows that the tests look at."""
     candles = read_candles(shared_candles / "BTC-PERP_1m_2022-01.csv")
-    return BarTable(ts=candles.ts, open=candles.o, high=candles.h, low=candles.l, close=candles.c, volume=candles.v)
+    first, end = candles.ts.searchsorted([(OPENED - timedelta(days=10)).timestamp(), END.timestamp()])
+    columns = dict(zip(("ts", "open", "high", "low", "close", "volume"), ("ts", "o", "h", "l", "c", "v"), strict=True))
+    return BarTable(**{name: getattr(candles, short)[first:end] for name, short in columns.items()})
