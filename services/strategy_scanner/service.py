@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,6 @@ from tracker.domain.instrument import InstrumentStatus
 from tracker.domain.signal import Decision, Signal
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.quant.features import FEATURE_SET
-from tracker.quant.frame import closed_context, feature_frame
 from tracker.quant.strategies import RULES
 from tracker.runtime.logging import Logger
 from tracker.runtime.strategies import StrategyConfig
@@ -20,7 +20,6 @@ from tracker.store.bars import BarTable, read_watermarks, read_window
 from tracker.store.database import Database, Transaction
 from tracker.store.features import (
     FEATURES_CHANNEL,
-    FeatureTable,
     find_feature_set,
     read_feature_watermarks,
     read_features,
@@ -35,11 +34,13 @@ from tracker.store.scans import (
 )
 from tracker.store.symbols import read_symbols
 
+from services.strategy_scanner.inputs import ScanInputs, inputs_of, joined
 from services.strategy_scanner.looks import QUIET_LIMIT, look, missing, quiet_closes, signal
 from services.strategy_scanner.settings import ScannerSettings
 
 CONTEXT = Timeframe.H1
 # The oldest hourly bar that can still be a decision's context.
+NOTHING = np.empty(0, dtype=np.int64)
 CONTEXT_SPAN = timedelta(hours=4)
 SCANS = Counter("tracker_scans_total", "Looks at a symbol", ["strategy", "decision"])
 
@@ -118,47 +119,35 @@ class StrategyScanner:
         bars = await read_window(transaction, frame, first, end)
         before = await read_last_bars(transaction, frame, first - QUIET_LIMIT, first)
         closes = np.arange(int(first.timestamp()), int(end.timestamp()), frame.seconds, dtype=np.int64) + frame.seconds
-        scans: list[Scan] = []
-        signals: list[Signal] = []
-        for instrument in await read_symbols(transaction):
-            if instrument.status is not InstrumentStatus.ACTIVE:
-                continue
-            symbol_id = instrument.symbol_id
-            seen = self._look_at(symbol_id, base.get(symbol_id), context.get(symbol_id), bars.get(symbol_id))
-            for scan, proposal in seen:
-                scans.append(scan)
-                if proposal is not None:
-                    signals.append(proposal)
-            looked = np.array([int(scan.decided_at.timestamp()) for scan, _ in seen], dtype=np.int64)
-            opens = _opens(before.get(symbol_id), bars.get(symbol_id))
-            for seconds in quiet_closes(closes, looked, opens, frame.seconds):
-                scans.append(missing(self._config, symbol_id, EPOCH + timedelta(seconds=seconds)))
+        active = [each.symbol_id for each in await read_symbols(transaction) if each.status is InstrumentStatus.ACTIVE]
+        inputs = [
+            inputs_of(number, frame, base[number], context.get(number), bars[number])
+            for number in active
+            if number in base and number in bars
+        ]
+        scans, signals = self._look_at(inputs)
+        looked = {each.symbol_id: each.decided_at for each in inputs}
+        for number in active:
+            opens = _opens(before.get(number), bars.get(number))
+            for seconds in quiet_closes(closes, looked.get(number, NOTHING), opens, frame.seconds):
+                scans.append(missing(self._config, number, EPOCH + timedelta(seconds=seconds)))
         return scans, signals
 
-    def _look_at(
-        self, symbol_id: int, base: FeatureTable | None, context: FeatureTable | None, bars: BarTable | None
-    ) -> list[tuple[Scan, Signal | None]]:
-        """Look at one symbol at each of its bars' closes."""
-        if base is None or bars is None:
-            return []
-        common, of_base, of_bars = np.intersect1d(base.ts, bars.ts, return_indices=True)
-        decided_at = common + self._config.timeframe.seconds
-        width = len(FEATURE_SET.names)
-        hours = context or FeatureTable(ts=np.empty(0, dtype=np.int64), values=np.empty((0, width)))
-        frame = feature_frame(
-            close=bars.close[of_bars],
-            decided_at=decided_at,
-            base=base.values[of_base],
-            context=closed_context(decided_at=decided_at, context_ts=hours.ts, context=hours.values),
-        )
-        proposals = self._rule.evaluate(frame, self._config.params)
-        result: list[tuple[Scan, Signal | None]] = []
-        for row, seconds in enumerate(decided_at.tolist()):
+    def _look_at(self, inputs: Sequence[ScanInputs]) -> tuple[list[Scan], list[Signal]]:
+        """Look at every symbol at each of its bars' closes, in one evaluation of the rule."""
+        scans: list[Scan] = []
+        signals: list[Signal] = []
+        if not inputs:
+            return scans, signals
+        together = joined(inputs)
+        proposals = self._rule.evaluate(together.frame, self._config.params)
+        for row, (symbol_id, seconds) in enumerate(together.keys):
             moment = EPOCH + timedelta(seconds=seconds)
-            scan = look(self._config, symbol_id, moment, float(frame.close[row]), proposals, row)
-            found = scan.decision is Decision.SIGNAL
-            result.append((scan, signal(self._config, symbol_id, moment, proposals, row) if found else None))
-        return result
+            scan = look(self._config, symbol_id, moment, float(together.frame.close[row]), proposals, row)
+            scans.append(scan)
+            if scan.decision is Decision.SIGNAL:
+                signals.append(signal(self._config, symbol_id, moment, proposals, row))
+        return scans, signals
 
     def _count(self, scans: list[Scan], signals: list[Signal], end: datetime) -> None:
         self._scans += len(scans)

@@ -26,13 +26,16 @@ UNAVAILABLE: tuple[type[BaseException], ...] = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
-    asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.DiskFullError,
-    OSError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.QueryCanceledError,
+    ConnectionError,
     asyncio.TimeoutError,
 )
+UNREACHABLE = (*UNAVAILABLE, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError)
 
 
 class Transaction:
@@ -117,7 +120,7 @@ class Database:
             # The pool connects on demand only: whether the server is there at all is found out now.
             async with pool.acquire():
                 pass
-        except (*UNAVAILABLE, asyncpg.PostgresError, ValueError) as error:
+        except UNREACHABLE as error:
             raise DatabaseUnavailableError(f"the database cannot be reached: {error}") from error
         return cls(pool, url, role)
 
@@ -127,26 +130,47 @@ class Database:
 
         Raises DatabaseUnavailableError where the connection is lost or the server is not ready.
         """
+        connection = await self._acquire()
         try:
-            async with self._pool.acquire() as connection:
-                try:
-                    # One simple-protocol round trip instead of two.
-                    await connection.execute(self._begin)
-                    transaction = Transaction(connection)
-                    yield transaction
-                except asyncio.CancelledError:
-                    # A statement may be under way: nothing can be said on this connection any more.
-                    connection.terminate()
-                    raise
-                except BaseException:
-                    await _roll_back(connection)
-                    raise
-                if not transaction.finished:
-                    await _roll_back(connection)
+            await self._begin_on(connection)
+            transaction = Transaction(connection)
+            yield transaction
+            if not transaction.finished:
+                await _roll_back(connection)
+        except asyncio.CancelledError:
+            # A statement may be under way: nothing can be said on this connection any more.
+            _end(connection)
+            raise
         except asyncpg.SyntaxOrAccessError as error:
+            await _roll_back(connection)
             raise SchemaError(f"a query does not fit the database: {error}") from error
         except UNAVAILABLE as error:
+            _end(connection)
             raise DatabaseUnavailableError(f"the database went away: {error!r}") from error
+        except asyncpg.InterfaceError as error:
+            # asyncpg says so both of a lost connection and of a call with the wrong arguments.
+            if _is_gone(connection):
+                raise DatabaseUnavailableError(f"the connection was lost: {error}") from error
+            await _roll_back(connection)
+            raise SchemaError(f"a query was called in a way it does not allow: {error}") from error
+        except BaseException:
+            await _roll_back(connection)
+            raise
+        finally:
+            await self._pool.release(connection)
+
+    async def _acquire(self) -> PoolConnectionProxy[Row]:
+        try:
+            return await self._pool.acquire()
+        except UNREACHABLE as error:
+            raise DatabaseUnavailableError(f"no connection can be had: {error}") from error
+
+    async def _begin_on(self, connection: Connection) -> None:
+        try:
+            # One simple-protocol round trip instead of two.
+            await connection.execute(self._begin)
+        except asyncpg.InvalidParameterValueError as error:
+            raise DatabaseUnavailableError(f"the database is not migrated yet: {error}") from error
 
     @asynccontextmanager
     async def listening(self, channels: Sequence[str]) -> AsyncGenerator[asyncio.Event]:
@@ -180,7 +204,7 @@ class Database:
                     await ended.wait()
                 finally:
                     connection.terminate()
-            except (*UNAVAILABLE, asyncpg.PostgresError):
+            except UNREACHABLE:
                 await asyncio.sleep(2)
 
     async def close(self) -> None:
@@ -192,8 +216,25 @@ class Database:
 
 
 async def _roll_back(connection: Connection) -> None:
-    if not connection.is_closed():
-        await connection.execute("ROLLBACK")
+    """Give up what was done; a connection that cannot even do that is ended, which does it as well."""
+    try:
+        if not _is_gone(connection):
+            await connection.execute("ROLLBACK")
+    except (*UNAVAILABLE, asyncpg.PostgresError, asyncpg.InterfaceError):
+        _end(connection)
+
+
+def _is_gone(connection: Connection) -> bool:
+    """Tell whether a connection is closed; one that the pool has taken away since it broke is, too."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
+
+
+def _end(connection: Connection) -> None:
+    if not _is_gone(connection):
+        connection.terminate()
 
 
 async def _keep(_: object) -> None:
@@ -204,7 +245,7 @@ async def check_reachable(url: str) -> None:
     """Raise DatabaseUnavailableError, without the password, where no server answers at `url`."""
     try:
         connection = await asyncpg.connect(url, timeout=10)
-    except (*UNAVAILABLE, asyncpg.PostgresError, ValueError) as error:
+    except UNREACHABLE as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise DatabaseUnavailableError(
             f"environment: DATABASE_URL = {without_password(url)!r}: the database cannot be reached: {reason}"
@@ -220,7 +261,7 @@ async def has_schema(url: str) -> bool:
             return await connection.fetchval("SELECT to_regnamespace('tracker') IS NOT NULL")
         finally:
             await connection.close()
-    except (*UNAVAILABLE, asyncpg.PostgresError) as error:
+    except UNREACHABLE as error:
         raise DatabaseUnavailableError(f"the database went away: {error!r}") from error
 
 
@@ -250,7 +291,7 @@ async def _administer(server: str, statement: str) -> None:
             await connection.execute(statement)
         finally:
             await connection.close()
-    except (*UNAVAILABLE, asyncpg.PostgresError, ValueError) as error:
+    except UNREACHABLE as error:
         raise DatabaseUnavailableError(f"the database server cannot do this: {error}") from error
 
 
