@@ -31,7 +31,7 @@ def tracker(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
         (["up", "--source", "replay", "--candles", "/nowhere"], "/nowhere does not exist"),
         (["up", "--source", "polygon"], "POLYGON_API_KEY is missing"),
         (["up", "--bogus"], "No such option: --bogus"),
-        (["psql"], "the database does not run"),
+        (["psql"], "there is no database yet"),
     ],
 )
 def test_a_mistake_is_one_sentence(tmp_path: Path, arguments: list[str], sentence: str) -> None:
