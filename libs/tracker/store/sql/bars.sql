@@ -190,7 +190,7 @@ WHERE NOT EXISTS (
 -- How many bars each symbol has in each timeframe.
 SELECT s.symbol, o.timeframe::text AS timeframe, count(*) AS bars
 FROM tracker.ohlc_data o JOIN tracker.symbols s USING (symbol_id)
-GROUP BY 1, 2;
+GROUP BY 1, o.timeframe ORDER BY 1, tracker.duration(o.timeframe);
 
 -- name: count_rejected
 -- How many bars were rejected.

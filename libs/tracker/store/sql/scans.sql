@@ -39,4 +39,4 @@ WHERE w.closed_through < excluded.closed_through;
 -- name: counts
 -- How many looks and proposals each strategy has made.
 SELECT s.strategy, count(*) AS scans, count(*) FILTER (WHERE s.decision = 'SIGNAL') AS signals
-FROM tracker.scan_history s GROUP BY s.strategy;
+FROM tracker.scan_history s GROUP BY s.strategy ORDER BY s.strategy;
