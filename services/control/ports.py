@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import json
 from collections.abc import Mapping
+from typing import Any
 
 import psutil
 from tracker.domain.errors import PortInUseError
@@ -29,6 +31,18 @@ def answers(host: str, port: int, path: str) -> bool:
         return connection.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
+
+
+def health_of(host: str, port: int) -> dict[str, Any]:
+    """Return what /health says of a service, nothing where it does not answer within a second."""
+    connection = http.client.HTTPConnection(LOOPBACK.get(host, host), port, timeout=1)
+    try:
+        connection.request("GET", "/health")
+        return json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return {}
     finally:
         connection.close()
 

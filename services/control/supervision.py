@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from tracker.domain.errors import DatabaseSetupError
 from tracker.store.database import check_reachable
@@ -16,7 +17,7 @@ from tracker.store.migrate import migrate
 
 from services.control.fleet import POSTGRES, Fleet, FleetService, load_fleet
 from services.control.places import Places
-from services.control.ports import answers, check_ports
+from services.control.ports import answers, check_ports, health_of
 from services.control.supervisor_config import POSTGRES_STOP_SECONDS, STOP_SECONDS
 from services.control.supervisor_daemon import Program, SupervisorDaemon
 
@@ -103,6 +104,11 @@ class FleetRun:
         return [
             each for each in self.services if not answers(self.host, self.ports[each.name], each.health_path)
         ]
+
+    def details(self) -> dict[str, dict[str, Any]]:
+        """Return what each chosen service that answers tells of itself in /health."""
+        found = {each.name: health_of(self.host, self.ports[each.name]) for each in self.services}
+        return {name: health.get("detail") or {} for name, health in found.items()}
 
     def log_file(self, name: str) -> Path:
         """Return where a program writes what it has to say."""

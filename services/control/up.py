@@ -22,6 +22,8 @@ from services.control.status_view import status_view
 from services.control.supervision import FleetRun, Progress
 
 READY_SECONDS = 30.0
+VENDOR_SECONDS = 5.0
+COLLECTOR = "data_collector"
 PATIENCE_SECONDS = 8.0
 # Where no one can watch a table change, it is printed anew from time to time.
 QUIET_SECONDS = 30.0
@@ -111,6 +113,11 @@ def bring_up(run: FleetRun, source: Source, *, detach: bool, console: Console) -
     _announce(run, waiting, time.monotonic() - started, console)
     if detach and waiting:
         raise ServiceNotUpError(f"not up: {', '.join(waiting)}; the supervisor goes on trying")
+    problems = _await_vendor(run, stop)
+    for name, problem in problems.items():
+        console.print(f"{name}: {problem}", style="red", soft_wrap=True, highlight=False)
+    if detach and problems:
+        raise ServiceNotUpError(f"up, but of no use like this: {', '.join(problems)}")
     if not detach:
         _watch(run, stop, console)
     if not detach or stop.is_made():
@@ -152,6 +159,21 @@ def _await_ready(run: FleetRun, stop: StopRequest, update: Progress) -> list[str
             return waiting
         update(f"waiting for {', '.join(waiting)}")
         stop.wait(0.1)
+
+
+def _await_vendor(run: FleetRun, stop: StopRequest) -> dict[str, str]:
+    """Return the services that a person must help, such as a collector with a wrong key.
+
+    Waits a moment for the vendor's first word; what comes later stands in the status table.
+    """
+    started = time.monotonic()
+    while True:
+        details = run.details()
+        problems = {name: str(detail["problem"]) for name, detail in details.items() if detail.get("problem")}
+        heard = details.get(COLLECTOR, {"connections": 1}).get("connections", 0)
+        if problems or heard or stop.is_made() or time.monotonic() - started > VENDOR_SECONDS:
+            return problems
+        stop.wait(0.2)
 
 
 def _announce(run: FleetRun, waiting: list[str], seconds: float, console: Console) -> None:
