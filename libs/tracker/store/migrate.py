@@ -13,6 +13,7 @@ from tracker.domain.errors import DatabaseSetupError
 MIGRATIONS = Path(__file__).resolve().parents[3] / "migrations"
 MANIFEST = "manifest.sha256"
 TABLE = "tracker.schema_migrations"
+NO_TLS = "SSL is not enabled on the server"
 
 
 def checksums(folder: Path = MIGRATIONS) -> dict[str, str]:
@@ -48,25 +49,10 @@ def migrate(url: str) -> list[str]:
     Raises DatabaseSetupError with dbmate's own words.
     """
     verify_manifest()
-    done = subprocess.run(  # noqa: S603 - our own binary
-        [
-            _dbmate(),
-            "--env",
-            "DATABASE_URL",
-            "--migrations-dir",
-            str(MIGRATIONS),
-            "--migrations-table",
-            TABLE,
-            "--no-dump-schema",
-            "--migration-lock",
-            "migrate",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        # Not as an argument: the process list would show the password.
-        env={"DATABASE_URL": _with_ssl_mode(url)},
-    )
+    done = _run(url)
+    if done.returncode != 0 and NO_TLS in done.stderr and "sslmode=" not in url:
+        # Like every other client of ours: TLS where the server has it, and without where it has not.
+        done = _run(_without_tls(url))
     if done.returncode != 0:
         reason = " ".join((done.stderr or done.stdout).split())
         raise DatabaseSetupError(f"the database could not be migrated: {reason}")
@@ -82,8 +68,19 @@ def _dbmate() -> str:
     return found
 
 
-def _with_ssl_mode(url: str) -> str:
-    """A socket has no TLS, and dbmate insists unless told."""
-    if "sslmode=" in url or "host=/" not in url:
+def _run(url: str) -> subprocess.CompletedProcess[str]:
+    arguments = ["--migrations-dir", str(MIGRATIONS), "--migrations-table", TABLE, "--no-dump-schema"]
+    return subprocess.run(  # noqa: S603 - our own binary
+        [_dbmate(), "--env", "DATABASE_URL", *arguments, "--migration-lock", "migrate"],
+        capture_output=True,
+        text=True,
+        check=False,
+        # Not as an argument: the process list would show the password.
+        env={"DATABASE_URL": _without_tls(url) if "host=/" in url else url},
+    )
+
+
+def _without_tls(url: str) -> str:
+    if "sslmode=" in url:
         return url
     return f"{url}&sslmode=disable" if "?" in url else f"{url}?sslmode=disable"
