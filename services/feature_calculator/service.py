@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import Counter
 from tracker.domain.errors import TrackerError
 from tracker.domain.timeframe import EPOCH, Timeframe
@@ -27,6 +29,14 @@ from services.feature_calculator.windows import Windows
 # The hour first: whoever sees a quarter's features complete also finds those of the hour that ends with it.
 TIMEFRAMES = (Timeframe.H1, Timeframe.M15)
 ROWS = Counter("tracker_feature_rows_total", "Feature rows written", ["timeframe"])
+
+
+class Step(Enum):
+    """What became of one timeframe in a run."""
+
+    NOTHING_DUE = "nothing_due"
+    DONE = "done"
+    MORE_DUE = "more_due"
 
 
 class FeatureCalculator:
@@ -62,46 +72,54 @@ class FeatureCalculator:
             async with self._database.transaction() as transaction:
                 marks = await read_watermarks(transaction)
                 done = await read_feature_watermarks(transaction)
-                more, written = False, 0
-                for timeframe in TIMEFRAMES:
-                    mark = marks.get(timeframe)
-                    if mark is not None:
-                        rows, behind = await self._advance(transaction, mark, done.get(timeframe))
-                        written, more = written + rows, more or behind
-                if written or more:
+                steps = [
+                    await self._advance(transaction, marks[timeframe], done.get(timeframe))
+                    for timeframe in TIMEFRAMES
+                    if timeframe in marks
+                ]
+                # A bucket without any bar is done as well: whoever waits for it must be told.
+                if any(step is not Step.NOTHING_DUE for step in steps):
                     await transaction.commit()
         except TrackerError:
             for windows in self._windows.values():
                 windows.forget()
             raise
-        self._rows += written
-        return more
+        return Step.MORE_DUE in steps
 
-    async def _advance(
-        self, transaction: Transaction, mark: Watermark, done: datetime | None
-    ) -> tuple[int, bool]:
-        """Compute the next closes of one timeframe; return rows written and whether more are due."""
+    async def _advance(self, transaction: Transaction, mark: Watermark, done: datetime | None) -> Step:
+        """Compute the next closes of one timeframe."""
         timeframe = mark.timeframe
         first = done if done is not None else await self._beginning(transaction, mark)
         if first >= mark.closed_through:
-            return 0, False
+            return Step.NOTHING_DUE
         end = min(mark.closed_through, first + self._settings.closes_per_run * timeframe.duration)
         feature_set = await register_feature_set(transaction, FEATURE_SET)
         bars = await self._windows[timeframe].load(transaction, first, end)
-        rows: list[tuple[int, datetime, list[float]]] = []
+        symbol_ids: list[int] = []
+        stamps: list[datetime] = []
+        values: list[NDArray[np.float32]] = []
         for symbol_id, series in bars.items():
-            stamps, matrix = anchored_features(series, timeframe.seconds, int(first.timestamp()))
-            values = matrix.astype(np.float32).tolist()
-            rows += [
-                (symbol_id, EPOCH + timedelta(seconds=int(ts)), row) for ts, row in zip(stamps, values, strict=True)
-            ]
-        await write_features(transaction, feature_set, timeframe, rows)
+            seconds, matrix = anchored_features(series, timeframe.seconds, int(first.timestamp()))
+            symbol_ids += [symbol_id] * len(seconds)
+            stamps += [EPOCH + timedelta(seconds=ts) for ts in seconds.tolist()]
+            values.append(matrix.astype(np.float32))
+        if symbol_ids:
+            await write_features(transaction, feature_set, timeframe, symbol_ids, stamps, np.concatenate(values))
         await advance_feature_watermark(transaction, timeframe, end)
-        ROWS.labels(timeframe.value).inc(len(rows))
+        self._note(timeframe, end, len(symbol_ids))
+        return Step.MORE_DUE if end < mark.closed_through else Step.DONE
+
+    def _note(self, timeframe: Timeframe, end: datetime, rows: int) -> None:
+        ROWS.labels(timeframe.value).inc(rows)
+        self._rows += rows
         self._through[timeframe.value] = end.isoformat()
-        self._log.info("features computed", action="features_computed", timeframe=timeframe.value,
-                       closed_through=end.isoformat(), rows=len(rows))
-        return len(rows), end < mark.closed_through
+        self._log.info(
+            "features computed",
+            action="features_computed",
+            timeframe=timeframe.value,
+            closed_through=end.isoformat(),
+            rows=rows,
+        )
 
     async def _beginning(self, transaction: Transaction, mark: Watermark) -> datetime:
         """Return where to start on an empty table: some history before the first live bar, if there is any."""

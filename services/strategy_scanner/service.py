@@ -83,7 +83,9 @@ class StrategyScanner:
                 return False
             first, end, target = span
             scans, signals = await self._scan(transaction, feature_set, first, end)
-            await write_scans(transaction, self._config.timeframe, scans)
+            await write_scans(
+                transaction, self._config.strategy, self._config.timeframe, self._config.hash, scans
+            )
             await write_signals(transaction, self._config.timeframe, signals)
             await advance_scan_watermark(transaction, self._config.strategy, self._config.timeframe, end)
             await transaction.commit()
@@ -128,6 +130,8 @@ class StrategyScanner:
         scans, signals = self._look_at(inputs)
         looked = {each.symbol_id: each.decided_at for each in inputs}
         for number in active:
+            if len(looked.get(number, NOTHING)) == len(closes):
+                continue
             opens = _opens(before.get(number), bars.get(number))
             for seconds in quiet_closes(closes, looked.get(number, NOTHING), opens, frame.seconds):
                 scans.append(missing(self._config, number, EPOCH + timedelta(seconds=seconds)))

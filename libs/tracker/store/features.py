@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,12 +39,21 @@ async def write_features(
     transaction: Transaction,
     feature_set: int,
     timeframe: Timeframe,
-    rows: Iterable[tuple[int, datetime, list[float]]],
+    symbol_ids: Sequence[int],
+    stamps: Sequence[datetime],
+    values: NDArray[np.float32],
 ) -> None:
-    """Store rows of (symbol id, bar open, values); storing them again is harmless."""
-    await transaction.execute_many(
+    """Store the features of n bars: symbol ids and bar opens (n,), values (n, F); storing them again is harmless."""
+    if len(symbol_ids) == 0:
+        return
+    await transaction.execute(
         "features.write",
-        [(symbol_id, timeframe.value, ts, feature_set, values) for symbol_id, ts, values in rows],
+        timeframe.value,
+        feature_set,
+        symbol_ids,
+        stamps,
+        values.ravel().tolist(),
+        values.shape[1],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,18 +32,25 @@ class Scan:
     metadata: dict[str, Any]
 
 
-async def write_scans(transaction: Transaction, timeframe: Timeframe, scans: Iterable[Scan]) -> None:
-    """Store looks; storing them again changes nothing."""
-    await transaction.execute_many(
-        "scans.write_scan",
-        [
-            (
-                each.decided_at, each.strategy.value, timeframe.value, each.symbol_id, each.decision.value, each.reason,
-                each.regime.value, each.confidence, each.strength, each.config_hash,
-                orjson.dumps(each.metadata).decode(),
-            )
-            for each in scans
-        ],
+async def write_scans(
+    transaction: Transaction, strategy: Strategy, timeframe: Timeframe, config_hash: str, scans: Sequence[Scan]
+) -> None:
+    """Store one strategy's looks under one config; storing them again changes nothing."""
+    if not scans:
+        return
+    await transaction.execute(
+        "scans.write_scans",
+        strategy.value,
+        timeframe.value,
+        config_hash,
+        [each.decided_at for each in scans],
+        [each.symbol_id for each in scans],
+        [each.decision.value for each in scans],
+        [each.reason for each in scans],
+        [each.regime.value for each in scans],
+        [each.confidence for each in scans],
+        [each.strength for each in scans],
+        [orjson.dumps(each.metadata).decode() for each in scans],
     )
 
 

@@ -13,9 +13,10 @@ SELECT (SELECT coalesce(max(revision_id), 0) FROM tracker.bar_revisions) AS revi
        (SELECT count(*) FROM tracker.backfill_chunks WHERE status = 'done') AS chunks;
 
 -- name: write
--- Store one bar's features; computing them again changes nothing but the time.
+-- Store the features of many bars, their values laid end to end; computing them again changes nothing but the time.
 INSERT INTO tracker.ml_features AS f (symbol_id, timeframe, ts, feature_set, values)
-VALUES ($1, $2, $3, $4, $5)
+SELECT t.symbol_id, $1, t.ts, $2, ($5::real[])[(t.n - 1) * $6::int + 1 : t.n * $6::int]
+FROM unnest($3::smallint[], $4::timestamptz[]) WITH ORDINALITY AS t(symbol_id, ts, n)
 ON CONFLICT (symbol_id, timeframe, ts, feature_set) DO UPDATE
 SET values = excluded.values, computed_at = now();
 

@@ -1,9 +1,11 @@
--- name: write_scan
--- Keep one look at one symbol; the same look twice is one row.
+-- name: write_scans
+-- Keep one strategy's looks in one statement; the same look twice is one row.
 INSERT INTO tracker.scan_history
-  (decided_at, strategy, timeframe, symbol_id, decision, reason, market_regime, confidence_score,
-   signal_strength, config_hash, metadata)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb)
+  (strategy, timeframe, config_hash, decided_at, symbol_id, decision, reason, market_regime, confidence_score,
+   signal_strength, metadata)
+SELECT $1, $2, $3, decided_at, symbol_id, decision, reason, regime, confidence, strength, metadata::jsonb
+FROM unnest($4::timestamptz[], $5::smallint[], $6::text[], $7::text[], $8::text[], $9::real[], $10::real[], $11::text[])
+  AS t(decided_at, symbol_id, decision, reason, regime, confidence, strength, metadata)
 ON CONFLICT (strategy, symbol_id, decided_at) DO NOTHING;
 
 -- name: write_signal
