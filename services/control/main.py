@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from tracker.domain.errors import TrackerError
 from tracker.runtime.settings import environment, load_settings
 
@@ -105,6 +106,74 @@ def migrate() -> None:
     sys.stdout.write("".join(f"applied {name}\n" for name in applied) or "nothing to apply\n")
 
 
+@app.command()
+def backfill(
+    days: Annotated[float, typer.Option(help="How far back.")] = 180,
+    timeframes: Annotated[str, typer.Option(help="Bar lengths, separated by commas.")] = "1m,15m,1h,1d",
+    symbols: Annotated[str, typer.Option(help="Only these, separated by commas [all].")] = "",
+    source: Annotated[Source | None, typer.Option(help="The vendor to ask [the database's own].")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Compare what is there already with the vendor too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Fetch history; interrupted, the same command goes on where it was. Exit code 1 where some of it failed."""
+    from services.control import backfill as work
+    from services.control.backfill_view import backfill_view
+
+    request = work.BackfillRequest(
+        days=days, timeframes=work.timeframes_of(timeframes), symbols=_names(symbols), source=source, again=again
+    )
+    report = work.backfill(load_settings(ControlSettings), request, Console(stderr=True))
+    _print(report, backfill_view, as_json=as_json)
+    if report["chunks_failed"]:
+        raise typer.Exit(1)
+
+
+@app.command(name="import")
+def import_(
+    paths: Annotated[list[Path], typer.Argument(help="SYMBOL_TIMEFRAME.csv or .parquet files, or folders of them.")],
+    symbol: Annotated[str | None, typer.Option(help="Whose bars they are [from the file name].")] = None,
+    timeframe: Annotated[str | None, typer.Option(help="Their length [from the file name].")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Take bars from files into the database; exit code 2 where rows were rejected."""
+    from services.control.backfill import timeframe_of
+    from services.control.candle_file_views import import_view
+    from services.control.importing import import_candles
+
+    chosen = None if timeframe is None else timeframe_of("--timeframe", timeframe)
+    report = import_candles(load_settings(ControlSettings), paths, symbol, chosen, Console(stderr=True))
+    _print(report, import_view, as_json=as_json)
+    if any(each["rejected"] for each in report["files"]):
+        raise typer.Exit(2)
+
+
+@app.command()
+def export(
+    symbols: Annotated[str, typer.Option(help="Which, separated by commas.")],
+    timeframe: Annotated[str, typer.Option(help="Bar length.")] = "1m",
+    first: Annotated[str | None, typer.Option("--from", help="ISO time of the first open [all].")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="ISO time before which bars open [all].")] = None,
+    file_format: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Write bars into files, one a symbol, which `tracker import` takes back."""
+    from services.control import exporting as work
+    from services.control.backfill import timeframe_of
+    from services.control.candle_file_views import export_view
+
+    request = work.ExportRequest(
+        symbols=_names(symbols),
+        timeframe=timeframe_of("--timeframe", timeframe),
+        first=work.moment_of("--from", first, work.EPOCH),
+        end=work.moment_of("--to", end, work.END_OF_TIME),
+        format=work.format_of(file_format),
+        out=out,
+    )
+    report = work.export_candles(load_settings(ControlSettings), request, Console(stderr=True))
+    _print(report, export_view, as_json=as_json)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def psql(
     context: typer.Context,
@@ -139,6 +208,17 @@ def main() -> None:
     except TrackerError as error:
         sys.stderr.write(f"tracker: {error}\n")
         sys.exit(2)
+
+
+def _print(
+    report: Mapping[str, Any], view: Callable[[Mapping[str, Any]], RenderableType], *, as_json: bool
+) -> None:
+    import orjson
+
+    if as_json:
+        sys.stdout.write(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        Console(soft_wrap=True).print(view(report))
 
 
 def _names(text: str) -> tuple[str, ...]:

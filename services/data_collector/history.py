@@ -12,30 +12,17 @@ from tracker.domain.errors import FeedAuthError, FeedError
 from tracker.domain.instrument import Instrument
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.runtime.logging import Logger
-from tracker.store.backfill import Chunk, finish_chunk, plan_chunks, planned_chunks, symbols_planned
-from tracker.store.bars import (
-    merge_history,
-    read_first_stored,
-    read_resume_point,
-    read_watermarks,
-    reject,
-    roll_up,
-)
+from tracker.store.backfill import Chunk, plan_chunks, read_chunks
+from tracker.store.bars import read_resume_point, read_watermarks
 from tracker.store.database import Database
 
 from services.data_collector.buffer import Item
+from services.data_collector.chunks import load_chunk, note_failure
 from services.data_collector.feeds.base import Feed
-from services.data_collector.rest_bars import bars_of, split_table
+from services.data_collector.plan import Span, before_known, outstanding, span_of
+from services.data_collector.rest_bars import bars_of
 from services.data_collector.settings import CollectorSettings
 
-# Longer requests make the vendor's servers time out.
-LONGEST_REQUEST = {
-    Timeframe.M1: timedelta(days=30),
-    Timeframe.M5: timedelta(days=90),
-    Timeframe.M15: timedelta(days=180),
-    Timeframe.H1: timedelta(days=720),
-    Timeframe.D1: timedelta(days=3650),
-}
 # The newest complete bar may have been taken in while it was still being corrected.
 OVERLAP_BARS = 2
 # A repair after days away must not hold all its bars in memory.
@@ -65,7 +52,6 @@ class History:
         """Plan the start-up history of symbols that have none and fetch what is still missing."""
         chunks = await self._outstanding(instruments, now)
         self.chunks_total, self.chunks_done, self.bars = len(chunks), 0, 0
-        first = min((each.starts_at for each in chunks if each.timeframe is Timeframe.M1), default=None)
         by_symbol = {each.symbol: each for each in instruments}
         for _ in range(BACKFILL_PASSES):
             await _together(self._fetch_chunk(chunk, by_symbol[chunk.symbol]) for chunk in chunks)
@@ -73,7 +59,6 @@ class History:
             if not chunks:
                 break
         self.chunks_failed = len(chunks)
-        await self._roll_fives(first, now)
         if self.chunks_total:
             self._log.info(
                 "the start-up history is fetched",
@@ -85,56 +70,36 @@ class History:
 
     async def _outstanding(self, instruments: Sequence[Instrument], now: datetime) -> list[Chunk]:
         """Return what is still to fetch; a symbol that joined later gets a plan of its own."""
-        wanted = {each.symbol for each in instruments}
+        spans = self._spans(now)
+        frames = [span.timeframe for span in spans]
         async with self._database.transaction() as transaction:
-            planned = await symbols_planned(transaction)
-            newcomers = [each for each in instruments if each.symbol_id not in planned]
-            await plan_chunks(transaction, self._plan(newcomers, now))
-            chunks = [chunk for chunk in await planned_chunks(transaction) if chunk.symbol in wanted]
+            known = await read_chunks(transaction, frames)
+            await plan_chunks(transaction, before_known(instruments, spans, known))
+            chunks = await read_chunks(transaction, frames)
             await transaction.commit()
-        return chunks
+        # `tracker backfill` may have planned years: the start waits for what it needs itself.
+        return outstanding(chunks, {each.symbol: each for each in instruments}, spans)
 
-    def _plan(self, instruments: Sequence[Instrument], now: datetime) -> Iterable[Chunk]:
+    def _spans(self, now: datetime) -> list[Span]:
         days = {
             Timeframe.M1: self._settings.backfill_1m_days,
             Timeframe.M15: self._settings.backfill_15m_days,
             Timeframe.H1: self._settings.backfill_1h_days,
             Timeframe.D1: self._settings.backfill_1d_days,
         }
-        for timeframe, span in days.items():
-            end = timeframe.floor(now)
-            # Minutes begin with a whole 5m bucket, which is built from them.
-            begin = Timeframe.M5 if timeframe is Timeframe.M1 else timeframe
-            first = begin.floor(end - timedelta(days=span))
-            while first < end:
-                last = min(end, first + LONGEST_REQUEST[timeframe])
-                for each in instruments:
-                    yield Chunk(
-                        symbol_id=each.symbol_id,
-                        symbol=each.symbol,
-                        timeframe=timeframe,
-                        starts_at=first,
-                        ends_at=last,
-                    )
-                first = last
+        return [span_of(timeframe, count, now) for timeframe, count in days.items()]
 
     async def _fetch_chunk(self, chunk: Chunk, instrument: Instrument) -> None:
         async with self._slots:
             try:
-                table = await self._feed.history(instrument, chunk.timeframe, chunk.starts_at, chunk.ends_at)
+                merged = await load_chunk(self._feed, self._database, chunk, instrument)
             except FeedAuthError:
                 raise
             except FeedError as error:
                 await self._note_failure(chunk, str(error))
                 return
-            kept, defects = split_table(table, chunk.symbol, chunk.timeframe)
-            async with self._database.transaction() as transaction:
-                await reject(transaction, defects)
-                stored = await merge_history(transaction, chunk.symbol_id, chunk.timeframe, kept)
-                await finish_chunk(transaction, chunk, "done", stored, None)
-                await transaction.commit()
         self.chunks_done += 1
-        self.bars += stored
+        self.bars += merged.new
 
     async def _note_failure(self, chunk: Chunk, reason: str) -> None:
         self._log.warning(
@@ -144,24 +109,7 @@ class History:
             timeframe=chunk.timeframe,
             error=reason,
         )
-        async with self._database.transaction() as transaction:
-            await finish_chunk(transaction, chunk, "failed", 0, reason)
-            await transaction.commit()
-
-    async def _roll_fives(self, first: datetime | None, now: datetime) -> None:
-        """Build the 5m bars of fetched minutes: the vendor is only asked for the other timeframes.
-
-        `first` is where the fetched minutes begin; without any, an interrupted start may have left them.
-        """
-        async with self._database.transaction() as transaction:
-            if first is None:
-                minutes = await read_first_stored(transaction, Timeframe.M1)
-                fives = await read_first_stored(transaction, Timeframe.M5)
-                if minutes is None or (fives is not None and fives < Timeframe.M5.close_of(minutes)):
-                    return
-                first = minutes
-            await roll_up(transaction, Timeframe.M5, Timeframe.M5.floor(first), Timeframe.M5.floor(now))
-            await transaction.commit()
+        await note_failure(self._database, chunk, reason)
 
     async def resume_points(self, instruments: Sequence[Instrument]) -> dict[str, datetime]:
         """Return by symbol from when on bars may be missing after a pause.

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from tracker.domain.timeframe import Timeframe
-from tracker.store.bars import BarTable, merge_history, read_window, roll_up
+from tracker.store.bars import BarTable, read_window, roll_up
 from tracker.store.database import Database
+from tracker.store.imports import merge_history
 from tracker.store.symbols import read_symbols, write_symbols
 from tracker.testing.builders import make_instrument
 

@@ -116,9 +116,9 @@ def read_candles(file: CandleFile | Path) -> CandleSeries:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{named.path}: cannot be read: {error}") from None
     lines = csv.reader(io.StringIO(text, newline=""))
-    order = _column_order(named.path, next(lines, list[str]()))
+    order = column_order(named.path, next(lines, list[str]()))
     rows = [(lines.line_num, row) for row in lines if row]
-    fast = _read_columns([row for _, row in rows], order)
+    fast = read_columns([row for _, row in rows], order)
     if fast is not None:
         return _series(named, *fast)
     return _read_rows(named, rows, order)
@@ -140,7 +140,8 @@ def merge_candles(parts: Iterable[CandleSeries]) -> CandleSeries:
     )
 
 
-def _column_order(path: Path, header: Sequence[str]) -> tuple[int, ...]:
+def column_order(path: Path, header: Sequence[str]) -> tuple[int, ...]:
+    """Return where a header has each of COLUMNS; raises InputError naming the one it lacks."""
     names = [name.strip().lower() for name in header]
     for column in COLUMNS:
         if column not in names:
@@ -148,10 +149,10 @@ def _column_order(path: Path, header: Sequence[str]) -> tuple[int, ...]:
     return tuple(names.index(column) for column in COLUMNS)
 
 
-def _read_columns(
+def read_columns(
     rows: Sequence[Sequence[str]], order: tuple[int, ...]
 ) -> tuple[Seconds, Floats] | None:
-    """Read whole columns at once; None where a single cell needs a closer look."""
+    """Read whole columns at once: opens, and open to volume as rows; None where a single cell needs a closer look."""
     width = max(order)
     if not rows:
         return np.empty(0, np.int64), np.empty((5, 0))
@@ -186,7 +187,7 @@ def _read_rows(
     values: list[tuple[float, ...]] = []
     bad: list[BadRow] = []
     for line, row in rows:
-        parsed = _read_row(named.path, line, row, order)
+        parsed = read_row(named.path, line, row, order)
         if isinstance(parsed, BadRow):
             bad.append(parsed)
         else:
@@ -196,9 +197,10 @@ def _read_rows(
     return _series(named, np.array(moments, dtype=np.int64), table, tuple(bad))
 
 
-def _read_row(
+def read_row(
     path: Path, line: int, row: Sequence[str], order: tuple[int, ...]
 ) -> tuple[int, tuple[float, ...]] | BadRow:
+    """Read one row: its open, and open to volume; `order` is that of `column_order`."""
     cells = [row[index].strip() if index < len(row) else "" for index in order]
     raw = tuple(cells[1:])
     ts: int | None = None

@@ -5,20 +5,18 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracker.domain.bar import Bar
-from tracker.domain.timeframe import EPOCH, Timeframe
+from tracker.domain.timeframe import Timeframe
 from tracker.store.database import Transaction
 
 BARS_CHANNEL = "tracker_bars"
-POSTGRES_EPOCH_SECONDS = 946_684_800
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_COPY_TRAILER = b"\xff\xff"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,22 +102,6 @@ async def upsert_bars(transaction: Transaction, bars: Sequence[Bar], symbol_ids:
 async def ensure_partitions(transaction: Transaction, first: datetime, last: datetime) -> int:
     """Make the monthly partitions from `first` to `last`; return how many were missing."""
     return await transaction.fetch_value("bars.ensure_partitions", first, last)
-
-
-async def merge_history(
-    transaction: Transaction, symbol_id: int, timeframe: Timeframe, bars: BarTable
-) -> int:
-    """Load a run of history by COPY where no bar stands yet; return how many were new."""
-    if len(bars) == 0:
-        return 0
-    await ensure_partitions(transaction, _moment(int(bars.ts[0])), _moment(int(bars.ts[-1])))
-    await transaction.execute("bars.create_staging")
-    await transaction.connection.copy_to_table(
-        "bar_staging", source=io.BytesIO(_encode(symbol_id, timeframe, bars)), format="binary"
-    )
-    stored = await transaction.fetch_value("bars.merge_staging")
-    await transaction.connection.execute("DROP TABLE bar_staging")
-    return stored
 
 
 async def roll_up(
@@ -213,10 +195,6 @@ async def count_rejected(transaction: Transaction) -> int:
     return await transaction.fetch_value("bars.count_rejected")
 
 
-def _moment(seconds: int) -> datetime:
-    return EPOCH + timedelta(seconds=seconds)
-
-
 def _row_type(columns: Sequence[tuple[str, str, int]]) -> np.dtype[Any]:
     """Describe a row of Postgres' binary COPY format: a column count, then length and value each."""
     fields: list[tuple[str, str]] = [("count", ">i2")]
@@ -253,30 +231,3 @@ def _table(rows: NDArray[Any]) -> BarTable:
         close=rows["close"].astype(np.float64),
         volume=rows["volume"].astype(np.float64),
     )
-
-
-def _encode(symbol_id: int, timeframe: Timeframe, bars: BarTable) -> bytes:
-    label = timeframe.value.encode()
-    columns = (
-        ("symbol_id", ">i2", 2),
-        ("timeframe", f"S{len(label)}", len(label)),
-        ("ts", ">i8", 8),
-        ("open", ">f8", 8),
-        ("high", ">f8", 8),
-        ("low", ">f8", 8),
-        ("close", ">f8", 8),
-        ("volume", ">f8", 8),
-        ("vwap", ">f8", 8),
-        ("trades", ">i4", 4),
-    )
-    rows = np.zeros(len(bars), dtype=_row_type(columns))
-    rows["count"] = len(columns)
-    for name, _, length in columns:
-        rows[f"{name}_length"] = length
-    rows["symbol_id"], rows["timeframe"] = symbol_id, label
-    rows["ts"] = (bars.ts - POSTGRES_EPOCH_SECONDS) * 1_000_000
-    for name in ("open", "high", "low", "close", "volume"):
-        rows[name] = getattr(bars, name)
-    rows["vwap"] = np.nan if bars.vwap is None else bars.vwap
-    rows["trades"] = 0 if bars.trades is None else bars.trades
-    return _COPY_HEADER + rows.tobytes() + _COPY_TRAILER

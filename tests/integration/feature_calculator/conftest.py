@@ -23,12 +23,12 @@ from tracker.runtime.settings import load_settings
 from tracker.store.bars import (
     BarTable,
     advance_watermark,
-    merge_history,
     read_window,
     roll_up,
     upsert_bars,
 )
 from tracker.store.database import Database, Transaction
+from tracker.store.imports import merge_history
 from tracker.store.symbols import read_symbols, write_symbols
 from tracker.testing.builders import make_instrument
 

@@ -15,8 +15,9 @@ from tracker.runtime.candles import read_candles
 from tracker.runtime.logging import get_logger
 from tracker.runtime.settings import PROJECT_ROOT, load_settings
 from tracker.runtime.strategies import load_strategy
-from tracker.store.bars import BarTable, advance_watermark, merge_history, roll_up
+from tracker.store.bars import BarTable, advance_watermark, roll_up
 from tracker.store.database import Database
+from tracker.store.imports import merge_history
 from tracker.store.symbols import read_symbols, write_symbols
 from tracker.testing.builders import make_instrument
 

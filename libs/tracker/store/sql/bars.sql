@@ -47,39 +47,12 @@ FROM stored;
 -- Make the monthly partitions that bars between two moments need.
 SELECT tracker.ensure_bar_partitions($1, $2);
 
--- name: create_staging
--- A table of this transaction's own, for bulk loads by COPY.
-CREATE TEMPORARY TABLE bar_staging (
-  symbol_id smallint, timeframe tracker.timeframe, ts timestamptz, open float8, high float8, low float8,
-  close float8, volume float8, vwap float8, trades integer
-) ON COMMIT DROP;
-
--- name: merge_staging
--- Move the staged bars into ohlc_data where no bar stands yet, and raise latest_bar.
-WITH stored AS (
-  INSERT INTO tracker.ohlc_data (symbol_id, timeframe, ts, open, high, low, close, volume, vwap, trades, source)
-  SELECT symbol_id, timeframe, ts, open, high, low, close, volume, nullif(vwap, 'NaN'), trades, 'rest'
-  FROM bar_staging
-  ON CONFLICT (symbol_id, timeframe, ts) DO NOTHING
-  RETURNING *
-), latest AS (
-  INSERT INTO tracker.latest_bar AS l
-    (symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at)
-  SELECT DISTINCT ON (symbol_id, timeframe)
-    symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at
-  FROM stored ORDER BY symbol_id, timeframe, ts DESC
-  ON CONFLICT (symbol_id, timeframe) DO UPDATE SET
-    ts = excluded.ts, open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-    volume = excluded.volume, vwap = excluded.vwap, received_at = excluded.received_at
-  WHERE l.ts <= excluded.ts
-)
-SELECT count(*) FROM stored;
-
 -- name: roll_up
 -- Roll every symbol's finest bars up to one timeframe over the buckets that start in [$2, $3). A bucket that
 -- the finest bars do not cover from its beginning never replaces the vendor's own bar, and none replaces a coarse
--- bar that was streamed (which only candle files do, and which may stand beside fewer minutes).
-WITH base AS (
+-- bar that was streamed (which only candle files do, and which may stand beside fewer minutes). Where a symbol's
+-- bars begin is looked up once and not, as it would be within the join, for each of its bars.
+WITH base AS MATERIALIZED (
   SELECT s.symbol_id, s.base_timeframe,
     (SELECT o.ts FROM tracker.ohlc_data o
      WHERE o.symbol_id = s.symbol_id AND o.timeframe = s.base_timeframe ORDER BY o.ts LIMIT 1) AS covered_from
@@ -167,11 +140,16 @@ CROSS JOIN LATERAL (
 ) o;
 
 -- name: window_copy
--- All symbols' bars of one timeframe that open in [$2, $3), for COPY into NumPy.
-SELECT symbol_id, (extract(epoch FROM ts))::bigint, open, high, low, close, volume
-FROM tracker.ohlc_data
-WHERE timeframe = $1 AND ts >= $2 AND ts < $3
-ORDER BY symbol_id, ts;
+-- All symbols' bars of one timeframe that open in [$2, $3), for COPY into NumPy; a range of the primary key for each
+-- symbol, because a condition on time alone would read whole months.
+SELECT o.symbol_id, (extract(epoch FROM o.ts))::bigint, o.open, o.high, o.low, o.close, o.volume
+FROM tracker.symbols s
+CROSS JOIN LATERAL (
+  SELECT * FROM tracker.ohlc_data d
+  WHERE d.symbol_id = s.symbol_id AND d.timeframe = $1 AND d.ts >= $2 AND d.ts < $3
+  OFFSET 0
+) o
+ORDER BY o.symbol_id, o.ts;
 
 -- name: last_revision
 -- The number of the newest revision, by which readers see that closed bars changed.

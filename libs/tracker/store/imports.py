@@ -1,0 +1,224 @@
+"""Runs of bars from elsewhere, merged by COPY: new ones in, differing ones corrected, roll-ups kept true."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.domain.bar import BarSource
+from tracker.domain.timeframe import EPOCH, Timeframe
+from tracker.store.bars import BarTable, Rejection, ensure_partitions, roll_up
+from tracker.store.database import Transaction
+
+POSTGRES_EPOCH_SECONDS = 946_684_800
+# Another writer may put a bar between the look and the insert; it wins and the look is repeated.
+ATTEMPTS = 5
+# The buckets rolled up by one statement, which compares each with each where nothing is known of their number.
+BUCKETS_AT_ONCE = 500
+_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_TRAILER = b"\xff\xff"
+_NONE: NDArray[np.int64] = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """What a merge did: bars that are new, bars that replaced another, and roll-ups made anew because of them.
+
+    `touched` are the opens of the first two, int64 Unix seconds.
+    """
+
+    new: int = 0
+    corrected: int = 0
+    rerolled: int = 0
+    touched: NDArray[np.int64] = field(default_factory=lambda: _NONE)
+
+
+async def merge_history(
+    transaction: Transaction,
+    symbol_id: int,
+    timeframe: Timeframe,
+    bars: BarTable,
+    source: BarSource = BarSource.REST,
+) -> Merged:
+    """Merge bars of one symbol, ascending and each open once.
+
+    A stored bar that differs is corrected and kept in `bar_revisions`, and so is one that comes late into what is
+    declared complete. Bars rolled up from finer ones are not replaced but rolled up again where these changed.
+    """
+    if len(bars) == 0:
+        return Merged()
+    first, last = _moment(int(bars.ts[0])), _moment(int(bars.ts[-1]))
+    await make_months(transaction, bars.ts)
+    await transaction.execute("imports.create_staging")
+    await transaction.connection.copy_to_table(
+        "bar_staging", source=io.BytesIO(_encode(symbol_id, timeframe, bars)), format="binary"
+    )
+    await transaction.execute("imports.note_late", first, last, symbol_id, timeframe.value)
+    new, corrected = await _move(transaction, symbol_id, timeframe, bars, source)
+    await transaction.connection.execute("DROP TABLE bar_staging")
+    touched = np.sort(np.concatenate((new, corrected)))
+    if len(touched) == 0:
+        return Merged()
+    await transaction.execute("imports.raise_latest", symbol_id, timeframe.value, first, last)
+    rerolled = await _reroll(transaction, symbol_id, timeframe, touched)
+    return Merged(new=len(new), corrected=len(corrected), rerolled=rerolled, touched=touched)
+
+
+async def make_months(transaction: Transaction, moments: NDArray[np.int64]) -> None:
+    """Make the monthly partitions for bars that open at these Unix seconds."""
+    months = np.unique(moments.astype("datetime64[s]").astype("datetime64[M]")).astype("datetime64[s]")
+    firsts = [_moment(int(month)) for month in months.astype(np.int64)]
+    for row in await transaction.fetch("imports.months_missing", firsts):
+        await ensure_partitions(transaction, row["month"], row["month"])
+
+
+async def commit_lazily(transaction: Transaction) -> None:
+    """Let the commit of this transaction not wait for the disk; for work that is done again where it is lost."""
+    await transaction.execute("imports.commit_lazily")
+
+
+async def roll_missing(
+    transaction: Transaction, symbol_id: int, base: Timeframe, target: Timeframe, first: datetime, end: datetime
+) -> int:
+    """Roll bars up to the buckets of `target` in [first, end) that have none yet; return how many were made."""
+    if end <= first:
+        return 0
+    last = end - timedelta(microseconds=1)
+    made = await transaction.fetch_value(
+        "imports.roll_missing", symbol_id, base.value, target.value, first, end, target.duration
+    )
+    if made:
+        await transaction.execute("imports.raise_latest", symbol_id, target.value, first, last)
+    return made
+
+
+async def covered_span(
+    transaction: Transaction, symbol_id: int, base: Timeframe, target: Timeframe, first: datetime, last: datetime
+) -> tuple[datetime, datetime]:
+    """Return the span of whole buckets of `target` that bars opening from `first` to `last` make up.
+
+    The buckets at both ends, which these bars cover in part, count where the bucket's outermost bars are stored.
+    """
+    begin, end = target.floor(first), target.close_of(target.floor(last))
+    outermost = [begin, end - base.duration]
+    found = {
+        row["ts"]
+        for row in await transaction.fetch("imports.there", symbol_id, base.value, outermost, begin, end)
+    }
+    return (
+        begin if begin in found else target.close_of(begin),
+        end if outermost[1] in found else end - target.duration,
+    )
+
+
+async def read_span(
+    transaction: Transaction, symbol_id: int, timeframe: Timeframe, first: datetime, end: datetime
+) -> tuple[datetime, datetime] | None:
+    """Return the opens of the oldest and newest bar in [first, end), None where there is no bar."""
+    row = await transaction.fetch_row("imports.span", symbol_id, timeframe.value, first, end)
+    return None if row is None or row["first"] is None else (row["first"], row["last"])
+
+
+async def reject_many(transaction: Transaction, rejections: Sequence[Rejection]) -> int:
+    """Keep rejections in one statement and return how many were not known yet."""
+    if not rejections:
+        return 0
+    columns = zip(
+        *((each.source, each.symbol, each.timeframe, each.ts, each.reason, each.frame) for each in rejections),
+        strict=True,
+    )
+    return await transaction.execute("imports.reject", *(list(column) for column in columns))
+
+
+async def _move(
+    transaction: Transaction, symbol_id: int, timeframe: Timeframe, bars: BarTable, source: BarSource
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Move the staged bars into the table; return the opens of the new and of the corrected ones."""
+    first, last = _moment(int(bars.ts[0])), _moment(int(bars.ts[-1]))
+    for attempt in range(1, ATTEMPTS + 1):
+        await transaction.connection.execute("SAVEPOINT merging")
+        try:
+            if not await transaction.fetch_value("imports.any_there", symbol_id, timeframe.value, first, last):
+                await transaction.execute("imports.insert_all", source.value)
+                return bars.ts, _NONE
+            place = (source.value, first, last, symbol_id, timeframe.value)
+            await transaction.fetch_value("imports.join_by_hash", "off")
+            corrected = await transaction.fetch("imports.replace_differing", *place)
+            await transaction.fetch_value("imports.join_by_hash", "on")
+            new = await transaction.fetch("imports.insert_missing", *place)
+            return _opens(new), _opens(corrected)
+        except asyncpg.UniqueViolationError:
+            if attempt == ATTEMPTS:
+                raise
+            await transaction.connection.execute("ROLLBACK TO SAVEPOINT merging")
+    raise AssertionError("unreachable")
+
+
+async def _reroll(
+    transaction: Transaction, symbol_id: int, base: Timeframe, touched: NDArray[np.int64]
+) -> int:
+    """Roll the stored roll-ups that the touched bars belong to up again; return how many changed."""
+    coarser = [each for each in Timeframe if each.seconds > base.seconds]
+    if not coarser:
+        return 0
+    first = Timeframe.D1.floor(_moment(int(touched[0])))
+    end = _moment(int(touched[-1])) + Timeframe.D1.duration
+    stored: dict[str, list[int]] = {}
+    for row in await transaction.fetch(
+        "imports.rolled_there", symbol_id, [each.value for each in coarser], first, end, base.value
+    ):
+        stored.setdefault(row["timeframe"], []).append(row["ts"])
+    changed = 0
+    for timeframe in coarser:
+        buckets = np.unique(touched // timeframe.seconds * timeframe.seconds)
+        for begin, stop in _runs(np.intersect1d(buckets, stored.get(timeframe.value, [])), timeframe.seconds):
+            changed += await roll_up(transaction, timeframe, _moment(begin), _moment(stop), [symbol_id])
+    return changed
+
+
+def _runs(buckets: NDArray[Any], seconds: int) -> Iterable[tuple[int, int]]:
+    """Yield [begin, end) of consecutive buckets, at most BUCKETS_AT_ONCE of them."""
+    if len(buckets) == 0:
+        return
+    breaks = np.flatnonzero(np.diff(buckets) != seconds) + 1
+    for run in np.split(buckets, breaks):
+        for start in range(0, len(run), BUCKETS_AT_ONCE):
+            piece = run[start : start + BUCKETS_AT_ONCE]
+            yield int(piece[0]), int(piece[-1]) + seconds
+
+
+def _opens(rows: Sequence[Any]) -> NDArray[np.int64]:
+    return np.array([row["ts"] for row in rows], dtype=np.int64)
+
+
+def _moment(seconds: int) -> datetime:
+    return EPOCH + timedelta(seconds=seconds)
+
+
+def _encode(symbol_id: int, timeframe: Timeframe, bars: BarTable) -> bytes:
+    """Write bars in Postgres' binary COPY format: of each row a column count, then length and value each."""
+    label = timeframe.value.encode()
+    columns = [("symbol_id", ">i2", 2), ("timeframe", f"S{len(label)}", len(label)), ("ts", ">i8", 8)]
+    columns += [(name, ">f8", 8) for name in ("open", "high", "low", "close", "volume", "vwap")]
+    columns += [("trades", ">i4", 4)]
+    kinds: list[tuple[str, str]] = [("count", ">i2")]
+    for name, kind, _ in columns:
+        kinds += [(f"{name}_length", ">i4"), (name, kind)]
+    rows = np.zeros(len(bars), dtype=np.dtype(kinds))
+    rows["count"] = len(columns)
+    for name, _, length in columns:
+        rows[f"{name}_length"] = length
+    rows["symbol_id"], rows["timeframe"] = symbol_id, label
+    rows["ts"] = (bars.ts - POSTGRES_EPOCH_SECONDS) * 1_000_000
+    for name in ("open", "high", "low", "close", "volume"):
+        rows[name] = getattr(bars, name)
+    rows["vwap"] = np.nan if bars.vwap is None else bars.vwap
+    rows["trades"] = 0 if bars.trades is None else bars.trades
+    return _COPY_HEADER + rows.tobytes() + _COPY_TRAILER

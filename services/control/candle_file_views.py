@@ -1,0 +1,39 @@
+"""What `tracker import` and `tracker export` say when they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+_COUNTS = ("rows", "new", "corrected", "unchanged", "rejected", "rolled_up")
+
+
+def import_view(report: Mapping[str, Any]) -> RenderableType:
+    """Return an import's report: a row a file, and examples of what was rejected."""
+    table = Table("file", "symbol", "timeframe", *(name.replace("_", " ") for name in _COUNTS), box=None)
+    notes: list[RenderableType] = []
+    for each in report["files"]:
+        counts = (f"{each[name]:,}" for name in _COUNTS)
+        table.add_row(each["file"], each["symbol"], each["timeframe"], *counts)
+        notes += [Text(f"{each['file']}: {example}", "yellow") for example in each["examples"]]
+        if each["rejected"] > len(each["examples"]):
+            notes.append(Text(f"{each['file']}: and {each['rejected'] - len(each['examples']):,} more", "yellow"))
+    rows = sum(each["rows"] for each in report["files"])
+    return Group(table, *notes, _pace(rows, report["seconds"]))
+
+
+def export_view(report: Mapping[str, Any]) -> RenderableType:
+    """Return an export's report: a line a file."""
+    lines = [
+        Text(f"{each['file']}: {each['rows']:,} bars" if each["file"] else f"{each['symbol']}: no bars in that time")
+        for each in report["files"]
+    ]
+    return Group(*lines, _pace(sum(each["rows"] for each in report["files"]), report["seconds"]))
+
+
+def _pace(rows: int, seconds: float) -> Text:
+    return Text(f"{rows:,} rows in {seconds:,.1f} s, {rows / max(seconds, 0.001):,.0f} rows/s")
