@@ -15,11 +15,18 @@ REPLAY_CLOCK = "60x"
 
 
 class Source(StrEnum):
-    """The invented market, candles from files, or the vendor."""
+    """The invented market, candles from files, or a vendor; Coinbase and Kraken need no key."""
 
     SIMULATED = "simulated"
     REPLAY = "replay"
     POLYGON = "polygon"
+    COINBASE = "coinbase"
+    KRAKEN = "kraken"
+
+    @property
+    def needs_simulator(self) -> bool:
+        """Tell whether the bars come from a market of our own."""
+        return self in (Source.SIMULATED, Source.REPLAY)
 
 
 def choose_source(source: Source | None, candles: Path | None) -> Source:
@@ -51,6 +58,8 @@ def source_environment(
         if not api_key:
             raise ConfigError("environment: POLYGON_API_KEY is missing, which --source polygon needs")
         return common
+    if not source.needs_simulator:
+        return common
     common |= {
         "POLYGON_WS_URL": f"ws://127.0.0.1:{simulator_port}/crypto",
         "POLYGON_REST_URL": f"http://127.0.0.1:{simulator_port}",
@@ -70,8 +79,7 @@ def claim_database(state_dir: Path, environment: Mapping[str, str], source: Sour
 
     Invented and real bars in one table could not be told apart afterwards.
     """
-    identity = hashlib.sha256(environment.get("DATABASE_URL", "").encode()).hexdigest()[:8]
-    note = state_dir / f"source-{identity}"
+    note = _note(state_dir, environment)
     known = note.read_text(encoding="utf-8").strip() if note.exists() else source.value
     if known != source.value:
         raise ConfigError(
@@ -79,6 +87,17 @@ def claim_database(state_dir: Path, environment: Mapping[str, str], source: Sour
             f" name another folder with TRACKER_STATE_DIR, or remove {state_dir}"
         )
     note.write_text(f"{source}\n", encoding="utf-8")
+
+
+def claimed_source(state_dir: Path, environment: Mapping[str, str]) -> Source | None:
+    """Return the source that a database was claimed for, None before its first start."""
+    note = _note(state_dir, environment)
+    return Source(note.read_text(encoding="utf-8").strip()) if note.exists() else None
+
+
+def _note(state_dir: Path, environment: Mapping[str, str]) -> Path:
+    identity = hashlib.sha256(environment.get("DATABASE_URL", "").encode()).hexdigest()[:8]
+    return state_dir / f"source-{identity}"
 
 
 def _read_names(candles: Path, universe: Path) -> Path:

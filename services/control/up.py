@@ -132,7 +132,7 @@ def bring_down(run: FleetRun, console: Console) -> None:
 
 
 def _usual(source: Source, names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in names if name != SIMULATOR or source is not Source.POLYGON)
+    return tuple(name for name in names if name != SIMULATOR or source.needs_simulator)
 
 
 def _beats(service: FleetService) -> bool:

@@ -3,7 +3,7 @@
 from tracker.runtime.service import main
 from tracker.runtime.universe import load_universe
 
-from services.data_collector.feeds.polygon import PolygonFeed
+from services.data_collector.feeds.choice import feed_of
 from services.data_collector.service import DataCollector
 from services.data_collector.settings import CollectorSettings
 
@@ -12,7 +12,7 @@ if __name__ == "__main__":
         "data_collector",
         CollectorSettings,
         lambda settings, database, clock, log: DataCollector(
-            database, PolygonFeed(settings, clock, log), load_universe(settings.universe), settings, clock, log
+            database, feed_of(settings, clock, log), load_universe(settings.universe), settings, clock, log
         ),
         role="tracker_data_collector",
     )

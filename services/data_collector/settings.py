@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -11,12 +12,15 @@ from tracker.runtime.settings import PROJECT_ROOT, ServiceSettings
 
 
 class CollectorSettings(ServiceSettings):
-    """Environment of the collector: DATA_COLLECTOR_* and POLYGON_*."""
+    """Environment of the collector: DATA_COLLECTOR_*, POLYGON_*, COINBASE_* and KRAKEN_*."""
 
     model_config = SettingsConfigDict(
         extra="ignore", frozen=True, populate_by_name=True, env_prefix="DATA_COLLECTOR_"
     )
 
+    source: Literal["simulated", "replay", "polygon", "coinbase", "kraken"] = Field(
+        default="polygon", validation_alias=AliasChoices("TRACKER_SOURCE")
+    )
     polygon_ws_url: str = Field(
         default="wss://socket.polygon.io/crypto", validation_alias=AliasChoices("POLYGON_WS_URL")
     )
@@ -25,6 +29,18 @@ class CollectorSettings(ServiceSettings):
     )
     polygon_api_key: SecretStr = Field(
         default=SecretStr(""), validation_alias=AliasChoices("POLYGON_API_KEY")
+    )
+    coinbase_ws_url: str = Field(
+        default="wss://ws-feed.exchange.coinbase.com", validation_alias=AliasChoices("COINBASE_WS_URL")
+    )
+    coinbase_rest_url: str = Field(
+        default="https://api.exchange.coinbase.com", validation_alias=AliasChoices("COINBASE_REST_URL")
+    )
+    kraken_ws_url: str = Field(
+        default="wss://ws.kraken.com/v2", validation_alias=AliasChoices("KRAKEN_WS_URL")
+    )
+    kraken_rest_url: str = Field(
+        default="https://api.kraken.com", validation_alias=AliasChoices("KRAKEN_REST_URL")
     )
     universe: Path = Field(
         default=PROJECT_ROOT / "configs" / "universe.toml", validation_alias=AliasChoices("TRACKER_UNIVERSE")
@@ -39,6 +55,15 @@ class CollectorSettings(ServiceSettings):
     )
     reconcile_seconds: float = Field(
         default=300.0, gt=0, description="how often symbols with holes are compared with REST"
+    )
+    exchange_grace_seconds: float = Field(
+        default=2.0, ge=0, description="exchange time after its end at which a minute built here is over"
+    )
+    candle_lag_seconds: float = Field(
+        default=480.0, ge=0, description="how long an exchange's candles may lag behind its trades"
+    )
+    candle_repair_seconds: float = Field(
+        default=60.0, gt=0, description="how often minutes with missing trades are asked for"
     )
     handshake_seconds: float = Field(default=10.0, gt=0)
     connection_cool_down_seconds: float = Field(default=60.0, ge=0)

@@ -1,0 +1,25 @@
+"""Exchanges without a key: nothing but the source is told, and no market of our own is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.control.settings import ControlSettings
+from services.control.source import SIMULATOR, Source, source_environment
+from services.control.up import plan_run
+
+
+@pytest.mark.parametrize("source", [Source.COINBASE, Source.KRAKEN])
+def test_an_exchange_needs_neither_key_nor_simulator(source: Source, tmp_path: Path) -> None:
+    assert source_environment(source, 8801, None, "6h", "", tmp_path / "universe.toml") == {"TRACKER_SOURCE": source}
+    run = plan_run(ControlSettings(TRACKER_STATE_DIR=tmp_path, POLYGON_API_KEY=""), source, (), None, "6h")
+    assert SIMULATOR not in run.services
+    assert "data_collector" in run.services
+    assert run.environment["TRACKER_SOURCE"] == source
+
+
+@pytest.mark.parametrize("source", list(Source))
+def test_only_invented_and_replayed_markets_are_our_own(source: Source) -> None:
+    assert source.needs_simulator is (source in (Source.SIMULATED, Source.REPLAY))
