@@ -12,6 +12,8 @@ from tracker.domain.money import decimal_of
 from tracker.domain.signal import Signal
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.paper import TradingRules
+from tracker.quant.portfolio.book import Book, moment_of, seconds_of
+from tracker.quant.portfolio.engine import Engine
 from tracker.runtime.config import config_hash
 from tracker.runtime.logging import Logger
 from tracker.runtime.trading_rules import load_trading_rules
@@ -38,9 +40,7 @@ from tracker.store.paper import (
 from tracker.store.scans import SCANS_CHANNEL
 from tracker.store.symbols import read_symbols
 
-from services.paper_trader.book import Book, moment_of, seconds_of
 from services.paper_trader.bounds import MINUTE, ScanPatience, bars_bound, finest_watermark
-from services.paper_trader.engine import Engine
 from services.paper_trader.settings import PaperTraderSettings
 
 # A signal that comes later than this after its close is not even answered.

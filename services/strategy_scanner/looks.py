@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from tracker.domain.signal import Decision, Regime, Side, Signal, SkipReason
-from tracker.domain.timeframe import EPOCH
+from tracker.domain.signal import Decision, Regime, SkipReason
 from tracker.quant.strategies import Proposals
 from tracker.runtime.strategies import StrategyConfig
 from tracker.store.scans import Scan
@@ -33,31 +32,6 @@ def look(config: StrategyConfig, symbol_id: int, decided_at: datetime, close: fl
         confidence=None,
         config_hash=config.hash,
         metadata={"close": close, "confirmations": int(p.confirmations[row]), "decided_by": "rule"},
-    )
-
-
-def signal(config: StrategyConfig, symbol_id: int, decided_at: datetime, p: Proposals, row: int) -> Signal:
-    """Return the trade that one row proposes."""
-    fraction = float(p.target_fraction[row])
-    rungs = np.isfinite(p.ladder[row])
-    weights = p.size_weights[row][np.concatenate(([True], rungs))]
-    return Signal(
-        strategy=config.strategy,
-        symbol_id=symbol_id,
-        decided_at=decided_at,
-        side=Side.LONG,
-        entry=float(p.entry[row]),
-        stop=float(p.stop[row]),
-        target=float(p.target[row]),
-        expires_at=EPOCH + timedelta(seconds=int(p.expires_at[row])),
-        strength=float(p.strength[row]),
-        confirmations=int(p.confirmations[row]),
-        ladder=tuple(float(price) for price in p.ladder[row][rungs]),
-        size_weights=tuple(float(weight) for weight in weights),
-        target_fraction=fraction if math.isfinite(fraction) else None,
-        trail_distance=float(p.trail_distance[row]),
-        regime=Regime(p.regime[row]),
-        config_hash=config.hash,
     )
 
 

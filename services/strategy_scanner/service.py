@@ -14,6 +14,7 @@ from tracker.domain.signal import Decision, Signal
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.quant.features import FEATURE_SET
 from tracker.quant.strategies import RULES
+from tracker.quant.strategies.signals import signal_of
 from tracker.runtime.logging import Logger
 from tracker.runtime.strategies import StrategyConfig
 from tracker.store.bars import BarTable, read_watermarks, read_window
@@ -35,7 +36,7 @@ from tracker.store.scans import (
 from tracker.store.symbols import read_symbols
 
 from services.strategy_scanner.inputs import ScanInputs, inputs_of, joined
-from services.strategy_scanner.looks import QUIET_LIMIT, look, missing, quiet_closes, signal
+from services.strategy_scanner.looks import QUIET_LIMIT, look, missing, quiet_closes
 from services.strategy_scanner.settings import ScannerSettings
 
 CONTEXT = Timeframe.H1
@@ -150,7 +151,7 @@ class StrategyScanner:
             scan = look(self._config, symbol_id, moment, float(together.frame.close[row]), proposals, row)
             scans.append(scan)
             if scan.decision is Decision.SIGNAL:
-                signals.append(signal(self._config, symbol_id, moment, proposals, row))
+                signals.append(signal_of(self._config.strategy, self._config.hash, symbol_id, seconds, proposals, row))
         return scans, signals
 
     def _count(self, scans: list[Scan], signals: list[Signal], end: datetime) -> None:

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from tracker.domain.account import Account, EquityPoint
 from tracker.domain.fill import Fill
+from tracker.domain.ledger import LedgerChanges
 from tracker.domain.order import ExitReason, Order, OrderKey, OrderKind, OrderSide, OrderStatus, RefusalReason
 from tracker.domain.position import Position, PositionStatus
 from tracker.domain.signal import Side, Strategy
 from tracker.domain.trade import ClosedTrade
 from tracker.store.database import Row, Transaction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerChanges:
-    """Everything one transaction adds to the ledger, each in event order."""
-
-    account: Account
-    new_orders: Sequence[Order] = field(default=())
-    changed_orders: Sequence[Order] = field(default=())
-    new_positions: Sequence[Position] = field(default=())
-    changed_positions: Sequence[Position] = field(default=())
-    fills: Sequence[Fill] = field(default=())
-    trades: Sequence[ClosedTrade] = field(default=())
-    equity: Sequence[EquityPoint] = field(default=())
 
 
 async def open_account(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from tracker.domain.account import Account, EquityPoint
 from tracker.domain.fill import Fill
 from tracker.domain.instrument import Instrument
+from tracker.domain.ledger import LedgerChanges
 from tracker.domain.money import decimal_of
 from tracker.domain.order import ENTRY_LEG, Order, OrderKey, OrderKind, OrderSide
 from tracker.domain.position import Position, PositionStatus
@@ -19,7 +20,6 @@ from tracker.quant.execution import ExecutionParams
 from tracker.quant.ledger import mark
 from tracker.quant.sizing import reserve_price
 from tracker.quant.trade import Rung, Trade
-from tracker.store.ledger import LedgerChanges
 
 SECOND = timedelta(seconds=1)
 

@@ -19,9 +19,8 @@ from tracker.domain.order import (
 from tracker.domain.position import PositionStatus
 from tracker.quant.execution import ExecutionParams
 from tracker.quant.ledger import book_account, book_order, book_position, fill_of, order_key, trade_of
+from tracker.quant.portfolio.book import Book, LiveTrade, moment_of
 from tracker.quant.trade import Execution
-
-from services.paper_trader.book import Book, LiveTrade, moment_of
 
 
 def book_executions(

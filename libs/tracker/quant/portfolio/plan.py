@@ -19,9 +19,8 @@ from tracker.domain.order import (
 )
 from tracker.domain.position import Position, PositionStatus
 from tracker.domain.signal import Signal
+from tracker.quant.portfolio.book import LiveTrade
 from tracker.quant.sizing import Approved
-
-from services.paper_trader.book import LiveTrade
 
 
 def planned(

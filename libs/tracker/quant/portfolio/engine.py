@@ -11,12 +11,11 @@ from tracker.domain.order import ENTRY_LEG, RefusalReason
 from tracker.domain.signal import Signal
 from tracker.quant.execution import is_quiet, observe, volume_budget, walk_bar
 from tracker.quant.paper import TradingRules
+from tracker.quant.portfolio.book import Book, LiveTrade, moment_of, seconds_of
+from tracker.quant.portfolio.booking import book_executions, settle_orders
+from tracker.quant.portfolio.plan import planned, refused
 from tracker.quant.risk import Portfolio, judge
 from tracker.quant.sizing import Refused, reserve_price
-
-from services.paper_trader.book import Book, LiveTrade, moment_of, seconds_of
-from services.paper_trader.booking import book_executions, settle_orders
-from services.paper_trader.plan import planned, refused
 
 MINUTE_SECONDS = 60
 EQUITY_SECONDS = 900
@@ -52,6 +51,10 @@ class Engine:
         """Return the symbols of live trades whose bars are not there yet."""
         return sorted({each.instrument.symbol_id for each in self.book.live} - self._candles.keys())
 
+    def signal_times(self) -> list[int]:
+        """Return the moments at which there are signals, ascending, in Unix seconds."""
+        return sorted(self._signals)
+
     def load(self, symbol_id: int, candles: Mapping[int, Candle]) -> None:
         """Take in a symbol's bars by their close time in Unix seconds."""
         self._candles[symbol_id] = candles
@@ -62,13 +65,16 @@ class Engine:
         Stops early once a trade was taken in a symbol whose bars are not loaded.
         """
         for minute in range(after + MINUTE_SECONDS, through + 1, MINUTE_SECONDS):
-            filled = self._fill(minute)
-            taken = self._take(minute)
+            filled, taken = self.step(minute)
             if filled or minute % EQUITY_SECONDS == 0:
                 self.book.equity.append(self.book.value(moment_of(minute)))
             if taken and self.unloaded():
                 return minute
         return through
+
+    def step(self, minute: int) -> tuple[bool, bool]:
+        """Process the one minute that closes at `minute`; return whether there were fills, and new trades."""
+        return self._fill(minute), self._take(minute)
 
     def refuse_late(self, signal: Signal, processed_through: datetime) -> None:
         """Note that a signal came after its minute."""
