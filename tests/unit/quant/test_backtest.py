@@ -1,0 +1,154 @@
+"""A backtest is the scanner's looks and the paper trader's book over the past."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from quant_builders import M15, START, walk
+from tracker.domain.account import Account
+from tracker.domain.errors import InputError
+from tracker.domain.instrument import Instrument
+from tracker.domain.signal import Strategy
+from tracker.domain.timeframe import Timeframe
+from tracker.quant.backtest import BacktestPlan, BacktestResult, Span, SymbolMarket, finest_candles, run_backtest
+from tracker.quant.backtest.market import whole_candles
+from tracker.quant.bars import BarArrays
+from tracker.quant.portfolio.book import Book, moment_of, seconds_of
+from tracker.quant.portfolio.engine import Engine
+from tracker.quant.roll_up import roll_up
+from tracker.quant.strategies import RULES
+from tracker.runtime.config import config_hash
+from tracker.runtime.strategies import load_strategy
+from tracker.runtime.trading_rules import load_trading_rules
+
+CONFIGS = Path(__file__).resolve().parents[3] / "configs"
+TRADING = load_trading_rules(CONFIGS)
+
+
+def plan_of(strategy: Strategy, first: int, end: int) -> BacktestPlan:
+    """Return the shipped configuration over a span."""
+    config = load_strategy(CONFIGS, strategy)
+    return BacktestPlan(
+        rule=RULES[strategy], params=config.params, config_hash=config.hash, timeframe=config.timeframe,
+        trading=TRADING, rules_hash=config_hash(TRADING), span=Span(first=first, end=end),
+    )
+
+
+def liquid(bars: BarArrays) -> BarArrays:
+    """Return the bars with enough volume to fill any of our orders."""
+    return replace(bars, volume=bars.volume * 1e5)
+
+
+def market(number: int, fine: BarArrays) -> SymbolMarket:
+    """Return a symbol whose 5m bars are the finest."""
+    end = int(fine.ts[-1]) + 300
+    quarters = roll_up(fine, M15, end)
+    return SymbolMarket(
+        instrument=Instrument(symbol_id=number, symbol=f"S{number}-USD", base_timeframe=Timeframe.M5),
+        decision=quarters,
+        context=roll_up(fine, 3600, end),
+        candles=finest_candles(quarters, Timeframe.M15, fine, Timeframe.M5),
+    )
+
+
+def two_markets() -> list[SymbolMarket]:
+    """Return about six weeks of two symbols."""
+    return [market(number, liquid(walk(12_000, seed=number, step=300))) for number in (1, 2)]
+
+
+def run(strategy: Strategy, markets: list[SymbolMarket]) -> BacktestResult:
+    """Run the shipped configuration over what follows the warm-up."""
+    end = int(markets[0].decision.ts[-1]) + M15
+    return run_backtest(plan_of(strategy, START + 20 * 86_400, end), markets)
+
+
+@pytest.mark.parametrize("strategy", list(Strategy))
+def test_the_books_balance_and_the_curve_ends_where_the_account_does(strategy: Strategy) -> None:
+    result = run(strategy, two_markets())
+    account = result.account
+    assert len(result.trades) > 3
+    assert account.cash == account.start_cash + account.realised_pnl - account.fees - sum(
+        each.cost for each in result.positions
+    )
+    held = sum(float(each.quantity * (each.last_price or 0)) for each in result.positions)
+    assert result.curve.cash[-1] == pytest.approx(float(account.cash), rel=1e-9)
+    assert result.curve.held[-1] == pytest.approx(held, rel=1e-9, abs=1e-6)
+    assert result.curve.fees[-1] == pytest.approx(float(account.fees), rel=1e-9)
+
+
+def test_the_curve_is_what_the_paper_trader_would_have_written() -> None:
+    markets = two_markets()
+    result = run(Strategy.CHANNEL, markets)
+    span = result.plan.span
+    engine = Engine(_fresh_book(result), TRADING, result.plan.rules_hash, result.signals)
+    for each in markets:
+        engine.load(each.instrument.symbol_id, each.candles)
+    after = span.first
+    while after < span.end:
+        after = engine.run(after, span.end)
+    points = {seconds_of(each.ts): float(each.equity) for each in engine.book.equity if seconds_of(each.ts) % M15 == 0}
+    curve = dict(zip(result.curve.ts.tolist(), result.curve.equity.tolist(), strict=True))
+    assert len(points) > 1000
+    for at, equity in points.items():
+        assert curve[at] == pytest.approx(equity, rel=1e-9), moment_of(at)
+
+
+def _fresh_book(result: BacktestResult) -> Book:
+    start = Decimal(str(TRADING.paper.account.start_cash))
+    account = Account(
+        account=TRADING.paper.account.name, currency="USD", start_cash=start,
+        opened_at=moment_of(result.plan.span.first), cash=start,
+    )
+    return Book(account, (), (), [each.instrument for each in two_markets()])
+
+
+def test_two_runs_are_alike() -> None:
+    one, other = run(Strategy.SWING, two_markets()), run(Strategy.SWING, two_markets())
+    assert (one.fills, one.trades, one.orders) == (other.fills, other.trades, other.orders)
+    assert np.array_equal(one.curve.equity, other.curve.equity)
+
+
+def test_what_comes_after_the_span_changes_nothing_in_it() -> None:
+    markets = two_markets()
+    cut = int(markets[0].decision.ts[-1]) - 10 * 86_400
+    cut -= cut % M15
+    plan = plan_of(Strategy.CHANNEL, START + 20 * 86_400, cut)
+    shorter = [
+        SymbolMarket(
+            instrument=each.instrument,
+            decision=_before(each.decision, cut - M15),
+            context=_before(each.context, cut - 3600),
+            candles=whole_candles(_before(each.candles.bars, cut - 300), Timeframe.M5),
+        )
+        for each in markets
+    ]
+    whole, part = run_backtest(plan, markets), run_backtest(plan, shorter)
+    assert whole.trades == part.trades
+    assert whole.fills == part.fills
+    assert len(whole.fills) > 5
+
+
+def _before(bars: BarArrays, last_open: int) -> BarArrays:
+    return bars.slice(0, int(np.searchsorted(bars.ts, last_open, side="right")))
+
+
+def test_a_span_without_time_is_refused() -> None:
+    with pytest.raises(InputError, match="not after its begin"):
+        Span(first=10, end=10)
+
+
+def test_minutes_fill_in_only_where_they_tell_the_whole_bar() -> None:
+    fine = walk(90, seed=5, step=60)
+    quarters = roll_up(fine, M15, START + 90 * 60)
+    columns = ("ts", "open", "high", "low", "close", "volume")
+    # Without its first minute a quarter opens elsewhere.
+    holes = BarArrays(**{name: np.delete(getattr(fine, name), 15) for name in columns})
+    series = finest_candles(quarters, Timeframe.M15, holes, Timeframe.M1)
+    lengths = series.closes - series.bars.ts
+    assert lengths.tolist() == [60] * 15 + [900] + [60] * 60
+    assert (np.diff(series.closes) > 0).all()
+    assert series.bars.open[15] == quarters.open[1]
