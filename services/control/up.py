@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -113,9 +115,11 @@ def bring_up(run: FleetRun, source: Source, *, detach: bool, console: Console) -
     _announce(run, waiting, time.monotonic() - started, console)
     if detach and waiting:
         raise ServiceNotUpError(f"not up: {', '.join(waiting)}; the supervisor goes on trying")
-    problems = _await_vendor(run, stop)
+    problems, troubles = _await_vendor(run, stop)
     for name, problem in problems.items():
         console.print(f"{name}: {problem}", style="red", soft_wrap=True, highlight=False)
+    for name, trouble in troubles.items():
+        console.print(f"{name}: {trouble}; it goes on trying", style="yellow", soft_wrap=True, highlight=False)
     if detach and problems:
         raise ServiceNotUpError(f"up, but of no use like this: {', '.join(problems)}")
     if not detach:
@@ -161,19 +165,23 @@ def _await_ready(run: FleetRun, stop: StopRequest, update: Progress) -> list[str
         stop.wait(0.1)
 
 
-def _await_vendor(run: FleetRun, stop: StopRequest) -> dict[str, str]:
-    """Return the services that a person must help, such as a collector with a wrong key.
+def _await_vendor(run: FleetRun, stop: StopRequest) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the services that a person must help, such as a collector with a wrong key, and those in trouble.
 
     Waits a moment for the vendor's first word; what comes later stands in the status table.
     """
     started = time.monotonic()
     while True:
         details = run.details()
-        problems = {name: str(detail["problem"]) for name, detail in details.items() if detail.get("problem")}
+        problems = _told(details, "problem")
         heard = details.get(COLLECTOR, {"connections": 1}).get("connections", 0)
         if problems or heard or stop.is_made() or time.monotonic() - started > VENDOR_SECONDS:
-            return problems
+            return problems, {} if problems or heard else _told(details, "trouble")
         stop.wait(0.2)
+
+
+def _told(details: Mapping[str, Mapping[str, Any]], kind: str) -> dict[str, str]:
+    return {name: str(detail[kind]) for name, detail in details.items() if detail.get(kind)}
 
 
 def _announce(run: FleetRun, waiting: list[str], seconds: float, console: Console) -> None:

@@ -153,7 +153,7 @@ class History:
             return []
         async with self._slots:
             table = await self._feed.history(instrument, timeframe, start, stop)
-        return list(bars_of(table, instrument.symbol, timeframe))
+        return list(bars_of(table, instrument.symbol, timeframe, self._feed.vendor))
 
 
 async def _together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import sys
 from typing import Any
 
@@ -33,8 +32,7 @@ MERGES_AT_ONCE = 3
 def main() -> None:
     """Run a job; what makes it impossible is one line with the sentence."""
     order = _order(sys.argv[1:])
-    log = configure_logging("backfill")
-    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.INFO, force=True)
+    log = configure_logging("backfill", stream=sys.stderr)
     try:
         _tell({"event": "report", **asyncio.run(_until_orphaned(order, log))})
     except TrackerError as error:

@@ -31,6 +31,7 @@ class Plausibility:
 
     vendor_now: Callable[[], Awaitable[datetime]]
     clock: Clock
+    vendor: str
     _known: datetime | None = None
     _known_at: float = 0.0
     _last: dict[str, tuple[datetime, float]] = field(default_factory=dict[str, tuple[datetime, float]])
@@ -66,13 +67,15 @@ class Plausibility:
 
     def _judged(self, bar: Bar, limit: datetime) -> Item:
         if bar.closes_at > limit:
-            return rejection_of(bar, f"ts is {bar.ts.isoformat()}, a bar that closes in the future")
+            return rejection_of(bar, f"ts is {bar.ts.isoformat()}, a bar that closes in the future", self.vendor)
         known = self._last.get(bar.symbol)
         if known is not None and abs(bar.ts - known[0]) <= JUMP_WITHIN and _far(bar.close, known[1]):
             suspect = self._suspect.get(bar.symbol)
             self._suspect[bar.symbol] = (bar.ts, bar.close)
             if suspect is None or bar.ts <= suspect[0] or _far(bar.close, suspect[1]):
-                return rejection_of(bar, f"close is {bar.close!r}, an absurd jump from {known[1]!r} before it")
+                return rejection_of(
+                    bar, f"close is {bar.close!r}, an absurd jump from {known[1]!r} before it", self.vendor
+                )
         self._suspect.pop(bar.symbol, None)
         if known is None or bar.ts >= known[0]:
             self._last[bar.symbol] = (bar.ts, bar.close)

@@ -12,19 +12,14 @@ from tracker.store.bars import BarTable, Rejection
 from services.data_collector.buffer import Item
 
 
-def bars_of(table: BarTable, symbol: str, timeframe: Timeframe) -> Iterable[Item]:
+def bars_of(table: BarTable, symbol: str, timeframe: Timeframe, vendor: str) -> Iterable[Item]:
     """Return the table's rows as bars, the impossible ones as rejections."""
     for index in range(len(table)):
         bar = bar_checks.bar_at(table, index, symbol, timeframe)
         defect = bar.defect()
-        yield bar if defect is None else rejection_of(bar, defect)
+        yield bar if defect is None else rejection_of(bar, defect, vendor)
 
 
-def split_table(table: BarTable, symbol: str, timeframe: Timeframe) -> tuple[BarTable, list[Rejection]]:
-    """Part the possible bars from the impossible ones."""
-    return bar_checks.split_table(table, symbol, timeframe, "polygon rest")
-
-
-def rejection_of(bar: Bar, defect: str) -> Rejection:
+def rejection_of(bar: Bar, defect: str, vendor: str) -> Rejection:
     """Return a bar as a rejection, in the words of its values."""
-    return bar_checks.rejection_of(bar, defect, f"polygon {bar.source}")
+    return bar_checks.rejection_of(bar, defect, f"{vendor} {bar.source}")

@@ -57,7 +57,7 @@ class DataCollector:
         self._roster = Roster()
         self._buffer = BarBuffer(settings.buffer_size)
         self._closer = MinuteCloser(settings.grace_seconds)
-        self._plausible = Plausibility(feed.now, clock)
+        self._plausible = Plausibility(feed.now, clock, feed.vendor)
         self._partitions = Partitions(known=set())
         self._recovery = Recovery(feed, database, settings, log, self._buffer, self._store, self._vendor_now)
         self._backoff = Backoff(initial=0.5, longest=settings.longest_backoff_seconds)
@@ -65,10 +65,11 @@ class DataCollector:
         self._writing = asyncio.Lock()
         self._closed: datetime | None = None
         self._problem: str | None = None
+        self._trouble: str | None = None
         self._connections = 0
 
     def detail(self) -> dict[str, Any]:
-        """Return what is shown in /health; `problem` needs a person."""
+        """Return what is shown in /health; `problem` needs a person, `trouble` is tried again."""
         water, history = self._closer.high_water, self._recovery.history
         return {
             "source": self._feed.vendor,
@@ -86,6 +87,7 @@ class DataCollector:
             "complete_history": self._recovery.backfilled and history.chunks_failed == 0,
             "silent": self._recovery.gaps.silent(),
             "problem": self._problem,
+            "trouble": self._feed.trouble or self._trouble,
         }
 
     async def run_once(self) -> bool:
@@ -156,7 +158,7 @@ class DataCollector:
             await self._feed.stream(self._roster.instruments, self._receive, self._catch_up)
         except FeedAuthError as error:
             self._problem = str(error)
-            self._log.error("the vendor refused the key", action="feed_refused", error=str(error))
+            self._log.error("the vendor refuses to serve", action="feed_refused", error=str(error))
             await asyncio.Event().wait()
         except FeedConnectionLimitError as error:
             RECONNECTS.labels("max_connections").inc()
@@ -169,6 +171,7 @@ class DataCollector:
 
     async def _pause(self, action: str, error: TrackerError, seconds: float) -> None:
         self._recovery.disconnected()
+        self._trouble = str(error)
         self._log.warning(
             "the feed ended and will be connected again",
             action=action,
@@ -197,7 +200,7 @@ class DataCollector:
     async def _catch_up(self) -> None:
         """Beside the connection from its subscription on: fetch what it missed and what it misses."""
         self._connections += 1
-        self._problem = None
+        self._problem = self._trouble = None
         now = await self._recovery.take_up(self._roster.instruments)
         self._closer.expect((each.symbol for each in self._roster.instruments), now)
         self._wake.set()

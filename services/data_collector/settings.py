@@ -10,6 +10,9 @@ from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 from tracker.runtime.settings import PROJECT_ROOT, ServiceSettings
 
+STREAM_URL = r"^wss?://[^/\s]+"
+REST_URL = r"^https?://[^/\s]+"
+
 
 class CollectorSettings(ServiceSettings):
     """Environment of the collector: DATA_COLLECTOR_*, POLYGON_*, COINBASE_* and KRAKEN_*."""
@@ -22,25 +25,27 @@ class CollectorSettings(ServiceSettings):
         default="polygon", validation_alias=AliasChoices("TRACKER_SOURCE")
     )
     polygon_ws_url: str = Field(
-        default="wss://socket.polygon.io/crypto", validation_alias=AliasChoices("POLYGON_WS_URL")
+        default="wss://socket.polygon.io/crypto", pattern=STREAM_URL, validation_alias=AliasChoices("POLYGON_WS_URL")
     )
     polygon_rest_url: str = Field(
-        default="https://api.polygon.io", validation_alias=AliasChoices("POLYGON_REST_URL")
+        default="https://api.polygon.io", pattern=REST_URL, validation_alias=AliasChoices("POLYGON_REST_URL")
     )
     polygon_api_key: SecretStr = Field(
         default=SecretStr(""), validation_alias=AliasChoices("POLYGON_API_KEY")
     )
     coinbase_ws_url: str = Field(
-        default="wss://ws-feed.exchange.coinbase.com", validation_alias=AliasChoices("COINBASE_WS_URL")
+        default="wss://ws-feed.exchange.coinbase.com", pattern=STREAM_URL,
+        validation_alias=AliasChoices("COINBASE_WS_URL"),
     )
     coinbase_rest_url: str = Field(
-        default="https://api.exchange.coinbase.com", validation_alias=AliasChoices("COINBASE_REST_URL")
+        default="https://api.exchange.coinbase.com", pattern=REST_URL,
+        validation_alias=AliasChoices("COINBASE_REST_URL"),
     )
     kraken_ws_url: str = Field(
-        default="wss://ws.kraken.com/v2", validation_alias=AliasChoices("KRAKEN_WS_URL")
+        default="wss://ws.kraken.com/v2", pattern=STREAM_URL, validation_alias=AliasChoices("KRAKEN_WS_URL")
     )
     kraken_rest_url: str = Field(
-        default="https://api.kraken.com", validation_alias=AliasChoices("KRAKEN_REST_URL")
+        default="https://api.kraken.com", pattern=REST_URL, validation_alias=AliasChoices("KRAKEN_REST_URL")
     )
     universe: Path = Field(
         default=PROJECT_ROOT / "configs" / "universe.toml", validation_alias=AliasChoices("TRACKER_UNIVERSE")
@@ -52,6 +57,15 @@ class CollectorSettings(ServiceSettings):
     )
     stall_seconds: float = Field(
         default=120.0, gt=0, description="silence of the whole feed before a reconnect"
+    )
+    heartbeat_stall_seconds: float = Field(
+        default=20.0, gt=0, description="silence of a vendor that sends heartbeats before a reconnect"
+    )
+    resubscribe_seconds: float = Field(
+        default=300.0, gt=0, description="how often a subscription without an acknowledgement is asked for again"
+    )
+    quiet_symbol_seconds: float = Field(
+        default=900.0, gt=0, description="silence of one symbol, while others are not, before it is subscribed again"
     )
     reconcile_seconds: float = Field(
         default=300.0, gt=0, description="how often symbols with holes are compared with REST"

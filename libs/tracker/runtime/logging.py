@@ -4,29 +4,46 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any, TextIO
 
 import structlog
 
 Logger = structlog.stdlib.BoundLogger
 
 
-def configure_logging(service: str, level: str = "INFO") -> Logger:
-    """Send structured logs to standard output as JSON lines and return the service's logger.
+def configure_logging(service: str, level: str = "INFO", stream: TextIO | None = None) -> Logger:
+    """Send logs to standard output, or to `stream`, as JSON lines and return the service's logger.
 
-    Every line carries `message`, `level`, `timestamp`, `service` and, by convention, `action`.
+    Every line carries `message`, `level`, `timestamp`, `service` and, by convention, `action`; what the
+    libraries log and warn of has the action `library_log` and the library's name as `logger`.
     """
     chosen = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-    logging.basicConfig(format="%(message)s", stream=sys.stdout, level=chosen, force=True)
+    shared = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+
+    def attributed(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {"service": service, "action": "library_log", **event}
+
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, attributed],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.EventRenamer("message"),
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=chosen, force=True)
+    logging.captureWarnings(True)
     for noisy in ("httpx", "httpcore", "websockets", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
-            structlog.stdlib.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.EventRenamer("message"),
-            structlog.processors.JSONRenderer(),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(chosen),
         logger_factory=structlog.stdlib.LoggerFactory(),

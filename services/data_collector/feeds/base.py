@@ -23,6 +23,11 @@ class Feed(Protocol):
         """Name of the vendor."""
         ...
 
+    @property
+    def trouble(self) -> str | None:
+        """What the vendor's REST interface fails with just now, in one sentence; None while it answers."""
+        ...
+
     async def supported(self, instruments: Sequence[Instrument]) -> dict[str, str]:
         """Return for each symbol the vendor does not know the reason why it is left out."""
         ...

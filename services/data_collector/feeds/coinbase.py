@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import httpx
@@ -27,11 +27,15 @@ from services.data_collector.feeds.coinbase_messages import (
 )
 from services.data_collector.feeds.coinbase_minutes import CoinbaseMinutes
 from services.data_collector.feeds.coinbase_repair import CoinbaseRepair, agreed
-from services.data_collector.feeds.coinbase_rest import CoinbaseRest
+from services.data_collector.feeds.coinbase_rest import NO_CANDLES, CoinbaseRest
 from services.data_collector.feeds.reading import connect_options, feed_errors, read
+from services.data_collector.feeds.rest import RequestRefusedError
+from services.data_collector.feeds.silence import SilenceWatch
 from services.data_collector.settings import CollectorSettings
 
 CHANNELS = ("matches", "heartbeat")
+# A product has a heartbeat a second: without one its subscription is lost.
+HEARTBEATS_LOST = timedelta(seconds=60)
 
 
 class CoinbaseFeed:
@@ -48,6 +52,11 @@ class CoinbaseFeed:
         self._rest = CoinbaseRest(settings, clock, client)
         self._minutes = CoinbaseMinutes(timedelta(seconds=settings.exchange_grace_seconds))
         self._repair = CoinbaseRepair(self._minutes, self._rest, settings, log)
+
+    @property
+    def trouble(self) -> str | None:
+        """What REST fails with just now."""
+        return self._rest.trouble
 
     async def supported(self, instruments: Sequence[Instrument]) -> dict[str, str]:
         """Return for each symbol the exchange does not trade the reason why it is left out."""
@@ -72,9 +81,21 @@ class CoinbaseFeed:
     ) -> BarTable:
         """Return the closed bars that open in [first, end), ascending; the newest minutes may lag."""
         product = instrument.vendor_tickers[self.vendor]
-        table = await self._rest.candles(product, timeframe, first, end)
+        try:
+            table = await self._rest.candles(product, timeframe, first, end)
+        except RequestRefusedError as error:
+            if product in await self._rest.products():
+                raise
+            # A product that was delisted meanwhile must not hold up the history of the others.
+            self._log.warning(
+                "the exchange no longer lists a symbol", action="symbol_delisted", symbol=instrument.symbol,
+                error=str(error),
+            )
+            return NO_CANDLES
         known = self._minutes.products.get(product)
-        return agreed(table, known) if known is not None and timeframe is Timeframe.M1 else table
+        if known is None or timeframe is not Timeframe.M1 or self._minutes.now is None:
+            return table
+        return agreed(table, known, self._minutes.now - timedelta(seconds=self._settings.candle_lag_seconds))
 
     async def close(self) -> None:
         """Let go of the REST connections."""
@@ -100,14 +121,17 @@ class CoinbaseFeed:
 class CoinbaseSession:
     """One connection's subscriptions, and its messages on their way to minutes."""
 
+    beats = True
+
     def __init__(self, symbols: dict[str, str], minutes: CoinbaseMinutes, sink: Sink, log: Logger) -> None:
         """Ask for every product to begin with."""
         self._symbols = dict(symbols)
         self._minutes = minutes
         self._sink = sink
         self._log = log
-        self._outgoing = [_subscription(self._symbols)]
-        self.awaited = {f"{channel} {product}" for channel in CHANNELS for product in symbols}
+        self._silence = SilenceWatch(HEARTBEATS_LOST)
+        self._outgoing = [_request("subscribe", self._symbols)]
+        self.awaited = _subscriptions_of(symbols)
 
     def take_outgoing(self) -> list[str]:
         """Return the frames to send now."""
@@ -116,6 +140,23 @@ class CoinbaseSession:
 
     def tick(self) -> None:
         """Do nothing: only the exchange's own time makes a minute due."""
+
+    def look(self) -> None:
+        """Subscribe to everything again where a product has no heartbeats."""
+        silent = self._silence.take_silent(self._symbols)
+        if silent:
+            self._log.warning(
+                "subscriptions seem to be lost and are asked for again",
+                action="subscription_lost",
+                symbols=sorted(self._symbols[product] for product in silent),
+            )
+            self.awaited |= _subscriptions_of(silent)
+            self.ask_again()
+
+    def ask_again(self) -> None:
+        """Subscribe to everything again, and first give up what is not acknowledged: the exchange counts."""
+        missing = sorted(product for product in self._symbols if self.awaited & _subscriptions_of([product]))
+        self._outgoing += [_request("unsubscribe", missing), _request("subscribe", self._symbols)]
 
     def take(self, frame: str | bytes) -> bool:
         """Hand on the bars that a frame makes due; only a trade is a sign of life."""
@@ -132,6 +173,7 @@ class CoinbaseSession:
             case Trade():
                 return self._minutes.take(message)
             case Heartbeat():
+                self._silence.heard(message.product, message.ts)
                 return self._minutes.heard(message)
             case Subscriptions():
                 for channel, products in message.channels.items():
@@ -156,10 +198,14 @@ class CoinbaseSession:
         )
         for product in named:
             del self._symbols[product]
-            self.awaited -= {f"{channel} {product}" for channel in CHANNELS}
-        self._outgoing = [_subscription(self._symbols)]
+            self._minutes.without(product)
+        self.awaited -= _subscriptions_of(named)
+        self._outgoing = [_request("subscribe", self._symbols)]
 
 
-def _subscription(products: dict[str, str]) -> str:
-    request = {"type": "subscribe", "product_ids": list(products), "channels": list(CHANNELS)}
-    return orjson.dumps(request).decode()
+def _subscriptions_of(products: Iterable[str]) -> set[str]:
+    return {f"{channel} {product}" for channel in CHANNELS for product in products}
+
+
+def _request(kind: str, products: Iterable[str]) -> str:
+    return orjson.dumps({"type": kind, "product_ids": list(products), "channels": list(CHANNELS)}).decode()

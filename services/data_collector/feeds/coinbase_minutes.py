@@ -211,6 +211,10 @@ class CoinbaseMinutes:
             self.products.setdefault(product, ProductMinutes(symbol)).last = None
         self._whole_from = None
 
+    def without(self, product: str) -> None:
+        """Leave a product out that the exchange does not stream."""
+        self.products.pop(product, None)
+
     def take(self, trade: Trade) -> list[Bar]:
         """Take a trade in and return the bars that it makes due."""
         known = self.products[trade.product]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
 from prometheus_client import Counter
-from tracker.domain.bar import Bar
+from tracker.domain.bar import Bar, BarSource
 from tracker.domain.errors import FeedError
 from tracker.domain.timeframe import Timeframe
 from tracker.runtime.logging import Logger
@@ -17,6 +18,7 @@ from tracker.store.bars import BarTable
 
 from services.data_collector.buffer import Item
 from services.data_collector.feeds.base import Sink
+from services.data_collector.feeds.coinbase_messages import SOURCE
 from services.data_collector.feeds.coinbase_minutes import MINUTE, YOUNG, CoinbaseMinutes, ProductMinutes
 from services.data_collector.feeds.coinbase_rest import CoinbaseRest
 from services.data_collector.rest_bars import bars_of
@@ -83,15 +85,19 @@ class CoinbaseRepair:
         await self.fill(product, known, sink)
 
 
-def agreed(table: BarTable, known: ProductMinutes) -> BarTable:
-    """Return the candles with our own figures where they say the same: ours know VWAP and the number of trades."""
+def agreed(table: BarTable, known: ProductMinutes, settled: datetime) -> BarTable:
+    """Return the candles with our own figures where they say the same: ours know VWAP and the number of trades.
+
+    From `settled` on a candle may still lack trades, and what the trades gave as a whole is believed instead.
+    """
     columns = {name: getattr(table, name).copy() for name in FIGURES}
     vwap, trades = np.full(len(table), np.nan), np.zeros(len(table), dtype=np.int32)
     for ts, ours in known.sent.items():
         index = int(np.searchsorted(table.ts, ts.timestamp()))
         if index == len(table) or table.ts[index] != ts.timestamp():
             continue
-        if _close(_figures(ours), [columns[name][index] for name in FIGURES]):
+        whole = ours.source is BarSource.STREAM and ts not in known.withheld
+        if (whole and ts >= settled) or _close(_figures(ours), [columns[name][index] for name in FIGURES]):
             for name in FIGURES:
                 columns[name][index] = getattr(ours, name)
             vwap[index], trades[index] = ours.vwap, ours.trades
@@ -99,7 +105,7 @@ def agreed(table: BarTable, known: ProductMinutes) -> BarTable:
 
 
 def _items(table: BarTable, known: ProductMinutes) -> Iterable[Item]:
-    return bars_of(table, known.symbol, Timeframe.M1)
+    return bars_of(table, known.symbol, Timeframe.M1, SOURCE)
 
 
 def _supplied(known: ProductMinutes, candles: Iterable[Item]) -> list[Item]:
@@ -110,8 +116,11 @@ def _supplied(known: ProductMinutes, candles: Iterable[Item]) -> list[Item]:
             news.append(item)
             continue
         ours = known.sent.get(item.ts)
-        if ours is not None and item.ts not in known.withheld and _close(_figures(ours), _figures(item)):
+        if ours is not None and _close(_figures(ours), _figures(item)):
             COMPARED.labels("same").inc()
+            if item.ts in known.withheld:
+                # Nothing of it was missing; later trades of it go to REST all the same.
+                known.supply(replace(ours, source=BarSource.REST))
             continue
         COMPARED.labels("supplied" if ours is None else "corrected").inc()
         known.supply(item)

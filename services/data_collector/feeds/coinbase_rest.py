@@ -14,7 +14,7 @@ from tracker.domain.timeframe import Timeframe
 from tracker.store.bars import BarTable
 
 from services.data_collector.feeds.polygon_messages import LARGEST_NUMBER
-from services.data_collector.feeds.rest import PublicRest
+from services.data_collector.feeds.rest import VendorRest
 from services.data_collector.settings import CollectorSettings
 
 # The exchange allows 10 a second.
@@ -23,7 +23,7 @@ REQUESTS_PER_MINUTE = 540
 CANDLES_PER_CALL = 299
 
 
-class CoinbaseRest(PublicRest):
+class CoinbaseRest(VendorRest):
     """Asks the exchange of the settings."""
 
     def __init__(
@@ -105,3 +105,6 @@ def _table(rows: list[list[float]]) -> BarTable:
         close=columns[4],
         volume=columns[5],
     )
+
+
+NO_CANDLES = _table([])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import httpx
@@ -20,9 +20,14 @@ from services.data_collector.buffer import Item
 from services.data_collector.feeds.base import Sink
 from services.data_collector.feeds.kraken_candles import ExchangeTime, KrakenCandles
 from services.data_collector.feeds.kraken_messages import Answer, Candles, SystemStatus, parse_frame
-from services.data_collector.feeds.kraken_rest import CANDLES_KEPT, KrakenRest
+from services.data_collector.feeds.kraken_rest import CANDLES_KEPT, NO_CANDLES, KrakenRest
 from services.data_collector.feeds.reading import connect_options, feed_errors, read
+from services.data_collector.feeds.rest import RequestRefusedError
+from services.data_collector.feeds.silence import SilenceWatch
 from services.data_collector.settings import CollectorSettings
+
+# How the answer to a second subscription begins.
+HELD_ALREADY = "Already subscribed"
 
 
 class KrakenFeed:
@@ -38,6 +43,12 @@ class KrakenFeed:
         self._log = log
         self._clock = clock
         self._rest = KrakenRest(settings, clock, client)
+        self._time = ExchangeTime()
+
+    @property
+    def trouble(self) -> str | None:
+        """What REST fails with just now."""
+        return self._rest.trouble
 
     async def supported(self, instruments: Sequence[Instrument]) -> dict[str, str]:
         """Return for each symbol the exchange does not trade the reason why it is left out."""
@@ -55,7 +66,9 @@ class KrakenFeed:
 
     async def now(self) -> datetime:
         """Return the exchange's own time."""
-        return await self._rest.now()
+        now = await self._rest.now()
+        self._time.told(now, self._clock.monotonic())
+        return now
 
     @staticmethod
     def reach(timeframe: Timeframe) -> timedelta:
@@ -66,7 +79,22 @@ class KrakenFeed:
         self, instrument: Instrument, timeframe: Timeframe, first: datetime, end: datetime
     ) -> BarTable:
         """Return the closed bars that open in [first, end), ascending, as far back as `reach`."""
-        return await self._rest.candles(instrument.vendor_tickers[self.vendor], timeframe, first, end)
+        now = self._time.at(self._clock.monotonic()) or await self.now()
+        if end <= now - self.reach(timeframe):
+            # Asking could only bring an answer without candles, at one request a second.
+            return NO_CANDLES
+        pair = instrument.vendor_tickers[self.vendor]
+        try:
+            return await self._rest.candles(pair, timeframe, first, end)
+        except RequestRefusedError as error:
+            if pair in await self._rest.pairs():
+                raise
+            # A pair that was delisted meanwhile must not hold up the history of the others.
+            self._log.warning(
+                "the exchange no longer lists a symbol", action="symbol_delisted", symbol=instrument.symbol,
+                error=str(error),
+            )
+            return NO_CANDLES
 
     async def close(self) -> None:
         """Let go of the REST connections."""
@@ -90,16 +118,21 @@ class KrakenFeed:
 class KrakenSession:
     """One connection's subscriptions and open candles."""
 
+    beats = True
+
     def __init__(
         self, symbols: dict[str, str], settings: CollectorSettings, clock: Clock, sink: Sink, log: Logger
     ) -> None:
         """Ask for every pair to begin with."""
         self._symbols = symbols
+        self._pairs = {symbol: pair for pair, symbol in symbols.items()}
         self._clock = clock
         self._sink = sink
         self._log = log
         self._time = ExchangeTime()
         self._candles = KrakenCandles(timedelta(seconds=settings.exchange_grace_seconds))
+        self._silence = SilenceWatch(timedelta(seconds=settings.quiet_symbol_seconds))
+        self._doubted: set[str] = set()
         self._refused: set[str] = set()
         self._outgoing = [_subscription(symbols)]
         self.awaited = set(symbols)
@@ -113,6 +146,18 @@ class KrakenSession:
         """Hand on the candles that are closed by the exchange's time."""
         now = self._time.at(self._clock.monotonic())
         self._hand_on(self._candles.due(now) if now is not None else [])
+
+    def look(self) -> None:
+        """Subscribe again to pairs that have been silent for long: an error tells that nothing was lost."""
+        silent = self._silence.take_silent(pair for pair in self._symbols if pair not in self._refused)
+        if silent:
+            self._doubted = set(silent)
+            self.awaited |= self._doubted
+            self._outgoing.append(_subscription(silent))
+
+    def ask_again(self) -> None:
+        """Subscribe once more to what was not acknowledged."""
+        self._outgoing.append(_subscription(sorted(self.awaited)))
 
     def take(self, frame: str | bytes) -> bool:
         """Hand on the bars that a frame closes; only an update is a sign of life."""
@@ -135,13 +180,19 @@ class KrakenSession:
             self._heard(message.said_at)
         self._hand_on([each for each in message.bars if isinstance(each, Rejection)])
         self._hand_on(self._candles.take(message.bars))
-        return not message.snapshot and any(isinstance(each, Bar) for each in message.bars)
+        bars = [each for each in message.bars if isinstance(each, Bar)]
+        for bar in bars:
+            self._silence.heard(self._pairs[bar.symbol], message.said_at or bar.ts)
+        return not message.snapshot and bool(bars)
 
     def _note(self, answer: Answer) -> None:
         if answer.said_at is not None:
             self._heard(answer.said_at)
         self.awaited.discard(answer.pair)
+        if answer.error.startswith(HELD_ALREADY):
+            return
         if not answer.error:
+            self._tell_of_restored(answer.pair)
             return
         self._refused |= {answer.pair} & self._symbols.keys()
         if answer.pair not in self._symbols or len(self._refused) == len(self._symbols):
@@ -153,6 +204,13 @@ class KrakenSession:
             text=answer.error,
         )
 
+    def _tell_of_restored(self, pair: str) -> None:
+        if pair in self._doubted:
+            self._doubted.discard(pair)
+            self._log.warning(
+                "a lost subscription was restored", action="subscription_restored", symbols=[self._symbols[pair]]
+            )
+
     def _heard(self, moment: datetime) -> None:
         self._time.told(moment, self._clock.monotonic())
         self._candles.began(moment)
@@ -162,6 +220,6 @@ class KrakenSession:
             self._sink(items)
 
 
-def _subscription(pairs: dict[str, str]) -> str:
+def _subscription(pairs: Iterable[str]) -> str:
     wanted = {"channel": "ohlc", "symbol": list(pairs), "interval": 1, "snapshot": True}
     return orjson.dumps({"method": "subscribe", "params": wanted}).decode()

@@ -79,5 +79,5 @@ class KrakenCandles:
         if self._open.get(bar.symbol) == bar:
             del self._open[bar.symbol]
         # A minute without trades is no bar, here as with every vendor.
-        wanted = bar.trades > 0 and (self._began is None or bar.closes_at > self._began)
+        wanted = (bar.trades > 0 or bar.volume > 0) and (self._began is None or bar.closes_at > self._began)
         return [bar] if wanted else []

@@ -14,7 +14,7 @@ from tracker.domain.timeframe import Timeframe
 from tracker.store.bars import BarTable
 
 from services.data_collector.feeds.polygon_messages import LARGEST_NUMBER
-from services.data_collector.feeds.rest import PublicRest, RequestRefusedError
+from services.data_collector.feeds.rest import RequestRefusedError, VendorRest
 from services.data_collector.settings import CollectorSettings
 
 # One a second stays within the limits of the public endpoints.
@@ -25,7 +25,7 @@ LEGACY_ASSETS = {"XBT": "BTC", "XDG": "DOGE"}
 CANDLES_KEPT = 720
 
 
-class KrakenRest(PublicRest):
+class KrakenRest(VendorRest):
     """Asks the exchange of the settings."""
 
     def __init__(
@@ -125,3 +125,6 @@ def _table(rows: list[list[float]]) -> BarTable:
         vwap=columns[6],
         trades=np.nan_to_num(columns[7]).clip(0, 2_147_483_647).astype(np.int32),
     )
+
+
+NO_CANDLES = _table([])

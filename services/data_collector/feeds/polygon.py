@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import httpx
 import orjson
 from tracker.domain.bar import Bar
 from tracker.domain.clock import Clock
-from tracker.domain.errors import FeedAuthError, FeedConnectionLimitError, FeedError, FeedStalledError
+from tracker.domain.errors import FeedAuthError, FeedConnectionLimitError, FeedError
 from tracker.domain.instrument import Instrument
 from tracker.domain.timeframe import Timeframe
 from tracker.runtime.logging import Logger
 from tracker.store.bars import BarTable
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from services.data_collector.feeds.base import Sink
-from services.data_collector.feeds.polygon_messages import Message, Status, parse_frame
+from services.data_collector.feeds.polygon_messages import Status, parse_frame
 from services.data_collector.feeds.polygon_rest import PolygonRest
+from services.data_collector.feeds.reading import connect_options, feed_errors, read
+from services.data_collector.feeds.silence import SilenceWatch
 from services.data_collector.settings import CollectorSettings
+
+ACCEPTED = "subscribed to: XA."
 
 
 class PolygonFeed:
@@ -36,6 +39,11 @@ class PolygonFeed:
         self._settings = settings
         self._log = log
         self._rest = PolygonRest(settings, clock, client)
+
+    @property
+    def trouble(self) -> str | None:
+        """What REST fails with just now."""
+        return self._rest.trouble
 
     async def supported(self, instruments: Sequence[Instrument]) -> dict[str, str]:
         """Return for each symbol the vendor does not know the reason why it is left out."""
@@ -71,25 +79,13 @@ class PolygonFeed:
         The first bar is as whole as any: the vendor builds minutes, whoever was connected meanwhile.
         """
         symbols = {each.vendor_tickers["polygon_stream"]: each.symbol for each in instruments}
-        try:
-            async with connect(
-                self._settings.polygon_ws_url,
-                max_size=2**24,
-                max_queue=1024,
-                close_timeout=2,
-                open_timeout=self._settings.handshake_seconds,
-            ) as connection:
+        url = self._settings.polygon_ws_url
+        with feed_errors(url, "POLYGON_WS_URL"):
+            async with connect(url, **connect_options(self._settings)) as connection:
                 await self._authenticate(connection, symbols)
-                await connection.send(
-                    orjson.dumps(
-                        {"action": "subscribe", "params": ",".join(f"XA.{ticker}" for ticker in symbols)}
-                    ).decode()
-                )
-                await self._read(connection, symbols, sink, subscribed)
-        except (ConnectionClosed, InvalidHandshake, OSError, TimeoutError) as error:
-            raise FeedError(f"the stream of {self._settings.polygon_ws_url} ended: {error}") from error
-        except InvalidURI as error:
-            raise FeedAuthError(f"POLYGON_WS_URL = {error.uri!r} is not the address of a stream") from error
+                quiet = timedelta(seconds=self._settings.quiet_symbol_seconds)
+                session = PolygonSession(symbols, quiet, sink, self._log)
+                await read(connection, session, self._settings, self._log, (subscribed,))
 
     async def _authenticate(self, connection: ClientConnection, symbols: dict[str, str]) -> None:
         await self._await_status(connection, symbols, "connected")
@@ -106,65 +102,84 @@ class PolygonFeed:
                             return
                         _raise_refusal(message)
 
-    async def _read(
-        self,
-        connection: ClientConnection,
-        symbols: dict[str, str],
-        sink: Sink,
-        subscribed: Callable[[], Awaitable[None]],
-    ) -> None:
-        """Read frames; only enqueue, because a slow reader is cut off by the vendor."""
-        awaited = {f"subscribed to: XA.{ticker}" for ticker in symbols}
-        announced: asyncio.Task[None] | None = None
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._settings.handshake_seconds
-        last_data = loop.time()
-        try:
-            while True:
-                frame = await _receive(connection, 1.0)
-                now = loop.time()
-                if frame is not None and self._take(parse_frame(frame, symbols), awaited, sink):
-                    last_data = now
-                if announced is None and (not awaited or now > deadline):
-                    self._warn_of(awaited)
-                    announced = asyncio.ensure_future(subscribed())
-                if announced is not None and announced.done() and (failure := announced.exception()):
-                    raise failure
-                if now - last_data > self._settings.stall_seconds:
-                    raise FeedStalledError(f"no data for {now - last_data:.0f} seconds")
-        finally:
-            if announced is not None:
-                # Awaited, so that nothing of an old connection's repair goes on beside the next one's.
-                announced.cancel()
-                await asyncio.gather(announced, return_exceptions=True)
 
-    def _warn_of(self, awaited: set[str]) -> None:
-        if awaited:
-            self._log.warning(
-                "some subscriptions were not acknowledged",
-                action="subscribe_partial",
-                missing=sorted(awaited)[:20],
-                count=len(awaited),
-            )
+class PolygonSession:
+    """One authenticated connection's subscriptions, and its bars on their way out."""
 
-    def _take(self, messages: list[Message], awaited: set[str], sink: Sink) -> bool:
+    beats = False
+
+    def __init__(self, symbols: Mapping[str, str], quiet: timedelta, sink: Sink, log: Logger) -> None:
+        """Ask for every ticker to begin with; `quiet` is how long one may be silent while others are not."""
+        self._symbols = symbols
+        self._tickers = {symbol: ticker for ticker, symbol in symbols.items()}
+        self._sink = sink
+        self._log = log
+        self._silence = SilenceWatch(quiet)
+        self._doubted: set[str] = set()
+        self._outgoing = [_subscription(symbols)]
+        self.awaited = set(symbols)
+
+    def take_outgoing(self) -> list[str]:
+        """Return the frames to send now."""
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    def tick(self) -> None:
+        """Do nothing: the vendor says when a bar is closed."""
+
+    def look(self) -> None:
+        """Subscribe to everything again where a ticker is silent.
+
+        What is subscribed already gets no answer, so an answer tells that it had been lost.
+        """
+        silent = self._silence.take_silent(self._symbols)
+        if silent:
+            self._doubted = set(silent)
+            self._outgoing.append(_subscription(self._symbols))
+
+    def ask_again(self) -> None:
+        """Subscribe once more to what was not acknowledged."""
+        self._outgoing.append(_subscription(sorted(self.awaited)))
+
+    def take(self, frame: str | bytes) -> bool:
+        """Hand bars on; only a bar is a sign of life."""
+        messages = parse_frame(frame, self._symbols)
         # Bars first: a refusal in the same frame ends the connection.
         items = [message for message in messages if not isinstance(message, Status)]
         if items:
-            sink(items)
+            self._sink(items)
         for message in messages:
             if isinstance(message, Status):
-                self._note(message, awaited)
-        # Frames that cannot be read are no sign of life.
-        return any(isinstance(item, Bar) for item in items)
+                self._note(message)
+        bars = [item for item in items if isinstance(item, Bar)]
+        for bar in bars:
+            self._silence.heard(self._tickers[bar.symbol], bar.closes_at)
+        return bool(bars)
 
-    def _note(self, status: Status, awaited: set[str]) -> None:
+    def _note(self, status: Status) -> None:
         if status.status == "success":
-            awaited.difference_update(part.strip() for part in status.message.split(";"))
+            parts = (part.strip() for part in status.message.split(";"))
+            accepted = {part.removeprefix(ACCEPTED) for part in parts if part.startswith(ACCEPTED)}
+            self.awaited -= accepted
+            self._tell_of_lost(self._doubted & accepted)
         elif status.status == "error":
             self._log.warning("the vendor refused a request", action="vendor_error", text=status.message)
         else:
             _raise_refusal(status)
+
+    def _tell_of_lost(self, restored: set[str]) -> None:
+        if restored:
+            self._doubted -= restored
+            self._log.warning(
+                "a lost subscription was restored",
+                action="subscription_restored",
+                symbols=sorted(self._symbols[ticker] for ticker in restored),
+            )
+
+
+def _subscription(tickers: Iterable[str]) -> str:
+    params = ",".join(f"XA.{ticker}" for ticker in tickers)
+    return orjson.dumps({"action": "subscribe", "params": params}).decode()
 
 
 def _raise_refusal(status: Status) -> None:
@@ -176,11 +191,3 @@ def _raise_refusal(status: Status) -> None:
         raise FeedConnectionLimitError(f"the vendor refused the connection: {status.message.strip()}")
     if status.status == "auth_timeout":
         raise FeedError(f"the vendor ended the handshake: {status.message}")
-
-
-async def _receive(connection: ClientConnection, seconds: float) -> str | bytes | None:
-    try:
-        async with asyncio.timeout(seconds):
-            return await connection.recv()
-    except TimeoutError:
-        return None

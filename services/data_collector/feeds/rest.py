@@ -1,4 +1,4 @@
-"""A public REST interface without a key: paced, retried with back-off, and left alone while the circuit is open."""
+"""A vendor's REST interface: paced, retried with back-off, and left alone while the circuit is open."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ from typing import Any
 
 import httpx
 import orjson
+from prometheus_client import Counter, Gauge
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 from tracker.domain.clock import Clock
-from tracker.domain.errors import FeedAuthError, FeedError, FeedRateLimitError
+from tracker.domain.errors import FeedAuthError, FeedError, FeedRateLimitError, TrackerError
 from tracker.runtime.retry import Circuit, CircuitBreaker
 
-from services.data_collector.feeds.polygon_rest import BREAKER_OPEN, REQUESTS, RETRYABLE_STATUS
 from services.data_collector.settings import CollectorSettings
+
+REQUESTS = Counter("tracker_vendor_requests_total", "Requests to the vendor's REST interface", ["outcome"])
+BREAKER_OPEN = Gauge("tracker_vendor_breaker_open", "1 while the vendor is given a rest")
+# A 403 comes from the protection in front of an exchange, and passes like a failure.
+RETRYABLE_STATUS = frozenset({403, 429, 499, 500, 502, 503, 504})
 
 
 class RequestRefusedError(FeedError):
     """The vendor understood the request and will not answer it."""
 
 
-class PublicRest:
-    """Asks one host for JSON."""
+class VendorRest:
+    """Asks one host for JSON; `trouble` is what it fails with just now, None while it answers."""
 
     def __init__(
         self,
@@ -31,14 +36,16 @@ class PublicRest:
         clock: Clock,
         client: httpx.AsyncClient | None = None,
         *,
-        requests_per_minute: float,
+        requests_per_minute: float | None = None,
     ) -> None:
         """Ask `base`, at most `requests_per_minute` unless the settings say otherwise."""
+        self.trouble: str | None = None
         self._base = base.rstrip("/")
         self._settings = settings
         self._clock = clock
         self._client = client or httpx.AsyncClient(timeout=60)
-        self._interval = 60.0 / (settings.rest_requests_per_minute or requests_per_minute)
+        limit = settings.rest_requests_per_minute or requests_per_minute
+        self._interval = 60.0 / limit if limit else 0.0
         self._breaker = CircuitBreaker(
             clock, threshold=settings.breaker_threshold, cool_down=settings.breaker_cool_down_seconds
         )
@@ -50,10 +57,11 @@ class PublicRest:
         return self._base
 
     async def get(self, path: str, parameters: dict[str, str] | None = None) -> Any:
-        """Return the decoded body.
+        """Return the decoded body of a path below the host, or of a URL that the vendor named.
 
         Raises RequestRefusedError where asking again would not help, FeedError after the last attempt.
         """
+        url = path if path.startswith(("http://", "https://")) else f"{self._base}{path}"
         retrying = AsyncRetrying(
             retry=retry_if_exception(_worth_another),
             stop=stop_after_attempt(self._settings.rest_attempts),
@@ -61,70 +69,86 @@ class PublicRest:
             reraise=True,
             before_sleep=_count_retry,
         )
-        return await retrying(self._attempt, path, parameters or {})
+        return await retrying(self._attempt, url, parameters)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
     def rate_limited(self, complaint: str) -> FeedRateLimitError:
-        """Count a refusal for too many requests that came in the body, and return it as an error."""
-        self._failed("429")
+        """Return a refusal for too many requests that came in the body as an error."""
         return FeedRateLimitError(f"{self._base} asks for fewer requests: {complaint}")
+
+    def headers(self) -> dict[str, str]:
+        """Return what goes with every request; overridden where there is a key."""
+        return {}
 
     def judge(self, body: Any) -> Any:
         """Return the body, or raise the error it stands for; overridden where errors come with status 200."""
         return body
 
-    async def _attempt(self, path: str, parameters: dict[str, str]) -> Any:
+    def refusal(self, response: httpx.Response) -> TrackerError | None:
+        """Return the error of an answer which asking again would not better; overridden where there is a key."""
+        if response.status_code == 451:
+            return FeedAuthError(f"{self._base} does not serve this country (HTTP 451): choose another --source")
+        if response.status_code == 200 or response.status_code in RETRYABLE_STATUS:
+            return None
+        return RequestRefusedError(f"{self._base} answered {response.status_code}: {response.text[:200]}")
+
+    async def _attempt(self, url: str, parameters: dict[str, str] | None) -> Any:
         await self._wait_for_breaker()
         await self._pace()
         try:
-            response = await self._client.get(f"{self._base}{path}", params=parameters)
-        except httpx.HTTPError as error:
-            self._failed("unreachable")
-            raise FeedError(f"{self._base} cannot be reached: {error!r}") from error
-        self._raise_for(response)
-        try:
-            body: Any = orjson.loads(response.content)
-        except orjson.JSONDecodeError as error:
-            self._failed("unreadable")
-            raise FeedError(f"{self._base} answered what is not JSON: {response.text[:200]!r}") from error
-        body = self.judge(body)
+            response = await self._client.get(url, params=parameters or None, headers=self.headers())
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            told = str(error) or type(error).__name__
+            raise self._failed("unreachable", FeedError(f"{self._base} cannot be reached: {told}")) from error
+        if (refusal := self.refusal(response)) is not None:
+            REQUESTS.labels(str(response.status_code)).inc()
+            raise refusal
+        body = self._body_of(response)
         self._breaker.succeeded()
+        self.trouble = None
         BREAKER_OPEN.set(0)
         REQUESTS.labels("ok").inc()
         return body
 
-    def _raise_for(self, response: httpx.Response) -> None:
-        status = response.status_code
-        if status == 200:
-            return
-        said = f"{self._base} answered {status}: {response.text[:200]}"
-        # A 403 comes from the protection in front of the exchange, and passes like a failure.
-        if status in RETRYABLE_STATUS or status == 403:
-            self._failed(str(status))
-            raise (FeedRateLimitError if status == 429 else FeedError)(said)
-        REQUESTS.labels(str(status)).inc()
-        if status == 451:
-            raise FeedAuthError(f"{self._base} does not serve this country (HTTP 451): choose another --source")
-        raise RequestRefusedError(said)
+    def _body_of(self, response: httpx.Response) -> Any:
+        status, text = response.status_code, response.text[:200]
+        if status != 200:
+            kind = FeedRateLimitError if status == 429 else FeedError
+            raise self._failed(str(status), kind(f"{self._base} answered {status}: {text}"))
+        try:
+            return self.judge(orjson.loads(response.content))
+        except orjson.JSONDecodeError as error:
+            told = FeedError(f"{self._base} answered what is not JSON: {text!r}")
+            raise self._failed("unreadable", told) from error
+        except RequestRefusedError:
+            REQUESTS.labels("refused").inc()
+            raise
+        except FeedError as error:
+            self._failed("429" if isinstance(error, FeedRateLimitError) else "unreadable", error)
+            raise
 
     async def _wait_for_breaker(self) -> None:
+        """Wait the rest out: refusing at once would use up the attempts of everyone who asks meanwhile."""
         while self._breaker.state is Circuit.OPEN and self._breaker.opened_at is not None:
             rest_ends = self._breaker.opened_at + self._breaker.cool_down
             await asyncio.sleep(max(rest_ends - self._clock.monotonic(), 0.01))
 
-    def _failed(self, outcome: str) -> None:
+    def _failed(self, outcome: str, error: FeedError) -> FeedError:
         REQUESTS.labels(outcome).inc()
         self._breaker.failed()
         BREAKER_OPEN.set(self._breaker.state is Circuit.OPEN)
+        self.trouble = str(error)
+        return error
 
     async def _pace(self) -> None:
         now = self._clock.monotonic()
         slot = max(now, self._next_slot)
         self._next_slot = slot + self._interval
-        await asyncio.sleep(slot - now)
+        if slot > now:
+            await asyncio.sleep(slot - now)
 
 
 def _worth_another(error: BaseException) -> bool:

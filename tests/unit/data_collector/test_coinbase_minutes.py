@@ -193,12 +193,12 @@ def test_candles_that_agree_take_over_vwap_and_trades() -> None:
         ts=np.array([first - 60, first]), open=np.array([1.0, 10]), high=np.array([1.0, 12]), low=np.array([1.0, 10]),
         close=np.array([1.0, 12]), volume=np.array([1.0, 0.30000000000000004]),
     )
-    found = agreed(table, minutes.products["BTC-USD"])
+    found = agreed(table, minutes.products["BTC-USD"], at(600))
     assert found.vwap is not None
     assert found.trades is not None
     assert np.isnan(found.vwap[0])
     assert (found.vwap[1], found.trades.tolist(), found.volume[1]) == (bar.vwap, [0, 2], 0.3)
-    other = agreed(BarTable(**{**_columns(table), "close": np.array([1.0, 11])}), minutes.products["BTC-USD"])
+    other = agreed(BarTable(**{**_columns(table), "close": np.array([1.0, 11])}), minutes.products["BTC-USD"], at(600))
     assert other.trades is not None
     assert other.trades.tolist() == [0, 0]
 

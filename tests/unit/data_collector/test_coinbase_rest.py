@@ -13,11 +13,11 @@ from tracker.domain.errors import FeedAuthError, FeedError, FeedRateLimitError
 from tracker.domain.instrument import Instrument
 from tracker.domain.timeframe import Timeframe
 from tracker.runtime.logging import configure_logging
+from tracker.store.bar_checks import split_table
 from tracker.testing.builders import START
 
 from services.data_collector.feeds.coinbase import CoinbaseFeed
 from services.data_collector.feeds.coinbase_rest import CoinbaseRest
-from services.data_collector.rest_bars import split_table
 from services.data_collector.settings import CollectorSettings
 
 FIRST = int(START.timestamp())
@@ -85,7 +85,7 @@ async def test_rows_that_hold_no_numbers_are_rejected_and_the_others_stay() -> N
     rows = [[FIRST + 120, 1, 2, 1, None, 1], [FIRST + 60, 5, 2, 1, 1, 1], [FIRST, 1, 2, 1, 2, 7], "x", [None], []]
     rest = rest_saying(httpx.Response(200, json=rows))
     table = await rest.candles("BTC-USD", Timeframe.M1, START, START + timedelta(minutes=5))
-    kept, rejections = split_table(table, "BTC-USD", Timeframe.M1)
+    kept, rejections = split_table(table, "BTC-USD", Timeframe.M1, "coinbase rest")
     assert kept.ts.tolist() == [FIRST]
     assert len(rejections) == 2
 

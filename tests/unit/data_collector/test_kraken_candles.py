@@ -65,8 +65,9 @@ def test_what_had_closed_before_the_connection_is_left_to_rest() -> None:
 def test_a_candle_without_trades_is_no_bar() -> None:
     known = candles()
     empty = make_bar(0)
-    known.take([Bar(**{**_facts(empty), "trades": 0})])
-    assert known.take([make_bar(1)]) == []
+    known.take([Bar(**{**_facts(empty), "trades": 0, "volume": 0.0})])
+    assert known.take([Bar(**{**_facts(make_bar(1)), "trades": 0})]) == []
+    assert closes(known.take([make_bar(2)])) == [(1, 100.0)], "a volume without a count is traded"
 
 
 def test_the_time_goes_on_between_messages_and_never_back() -> None:

@@ -13,11 +13,11 @@ from tracker.domain.errors import FeedError, FeedRateLimitError
 from tracker.domain.instrument import Instrument
 from tracker.domain.timeframe import Timeframe
 from tracker.runtime.logging import configure_logging
+from tracker.store.bar_checks import split_table
 from tracker.testing.builders import START
 
 from services.data_collector.feeds.kraken import KrakenFeed
 from services.data_collector.feeds.kraken_rest import KrakenRest
-from services.data_collector.rest_bars import split_table
 from services.data_collector.settings import CollectorSettings
 
 FIRST = int(START.timestamp())
@@ -87,7 +87,7 @@ async def test_rows_that_hold_no_numbers_are_rejected_and_the_others_stay() -> N
     bad = [FIRST + 60, "x", "12", "9", "11", "10", "3", 2]
     rest = rest_saying(said(PAIRS), said({"XXBTZUSD": [row(0), bad, [FIRST + 120], "x", row(3)], "last": 0}))
     table = await rest.candles("BTC/USD", Timeframe.M1, START, START + timedelta(minutes=9))
-    kept, rejections = split_table(table, "BTC-USD", Timeframe.M1)
+    kept, rejections = split_table(table, "BTC-USD", Timeframe.M1, "kraken rest")
     assert kept.ts.tolist() == [FIRST]
     assert len(rejections) == 2
 

@@ -27,7 +27,7 @@ def says(*moments: datetime) -> Callable[[], Awaitable[datetime]]:
 
 
 async def test_a_bar_of_the_vendors_future_is_refused() -> None:
-    plausible = Plausibility(says(START + timedelta(minutes=1)), FixedClock(START))
+    plausible = Plausibility(says(START + timedelta(minutes=1)), FixedClock(START), "polygon")
     now, future = await plausible.sift([make_bar(0), make_bar(1)])
     assert isinstance(now, Bar)
     assert isinstance(future, Rejection)
@@ -37,14 +37,14 @@ async def test_a_bar_of_the_vendors_future_is_refused() -> None:
 
 async def test_the_vendor_is_only_asked_when_a_bar_seems_early() -> None:
     clock = FixedClock(START)
-    plausible = Plausibility(says(), clock)
+    plausible = Plausibility(says(), clock, "polygon")
     plausible.heard(START)
     clock.advance(60)
     assert await plausible.sift([make_bar(0)]) == [make_bar(0)]
 
 
 async def test_a_simulated_clock_may_have_moved_on_since() -> None:
-    plausible = Plausibility(says(START, LATER), FixedClock(START))
+    plausible = Plausibility(says(START, LATER), FixedClock(START), "polygon")
     assert isinstance((await plausible.sift([make_bar(5)]))[0], Rejection)
     assert await plausible.sift([make_bar(5)]) == [make_bar(5)]
 
@@ -54,11 +54,11 @@ async def test_where_the_vendor_cannot_be_asked_the_bars_must_wait() -> None:
         raise FeedAuthError("no")
 
     with pytest.raises(FeedError):
-        await Plausibility(refuse, FixedClock(START)).sift([make_bar(0)])
+        await Plausibility(refuse, FixedClock(START), "polygon").sift([make_bar(0)])
 
 
 async def test_an_absurd_jump_is_refused_however_often_it_is_shown() -> None:
-    plausible = Plausibility(says(LATER), FixedClock(START))
+    plausible = Plausibility(says(LATER), FixedClock(START), "polygon")
     absurd = make_bar(1, close=100_000.0)
     first, *rest = await plausible.sift([make_bar(0), absurd, absurd, make_bar(2)])
     assert isinstance(first, Bar)
@@ -66,13 +66,13 @@ async def test_an_absurd_jump_is_refused_however_often_it_is_shown() -> None:
 
 
 async def test_a_level_that_stays_is_believed() -> None:
-    plausible = Plausibility(says(LATER), FixedClock(START))
+    plausible = Plausibility(says(LATER), FixedClock(START), "polygon")
     closes = enumerate((100.0, 9_000.0, 9_100.0, 9_000.0))
     items = await plausible.sift([make_bar(minute, close=close) for minute, close in closes])
     assert [type(item) for item in items] == [Bar, Rejection, Bar, Bar]
 
 
 async def test_after_a_long_silence_a_jump_says_nothing() -> None:
-    plausible = Plausibility(says(LATER), FixedClock(START))
+    plausible = Plausibility(says(LATER), FixedClock(START), "polygon")
     items = await plausible.sift([make_bar(0), make_bar(90, close=9_000.0)])
     assert [type(item) for item in items] == [Bar, Bar]

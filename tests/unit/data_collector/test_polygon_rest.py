@@ -12,10 +12,11 @@ import pytest
 from tracker.domain.clock import SystemClock
 from tracker.domain.errors import FeedAuthError, FeedError
 from tracker.domain.timeframe import Timeframe
+from tracker.store.bar_checks import split_table
 from tracker.testing.builders import START
 
 from services.data_collector.feeds.polygon_rest import PolygonRest
-from services.data_collector.rest_bars import bars_of, split_table
+from services.data_collector.rest_bars import bars_of
 from services.data_collector.settings import CollectorSettings
 
 ROW = {"t": int(START.timestamp() * 1000), "o": 1.0, "h": 2.0, "l": 0.5, "c": 1.5, "v": 7.0, "vw": 1.2, "n": 3}
@@ -43,11 +44,12 @@ async def test_rows_that_hold_no_numbers_are_rejected_and_the_others_stay() -> N
     ]
     rest = rest_saying(httpx.Response(200, json={"results": rows}))
     table = await rest.aggregates("X:BTCUSD", Timeframe.M1, START, START + timedelta(minutes=5))
-    kept, defects = split_table(table, "BTC-USD", Timeframe.M1)
+    kept, defects = split_table(table, "BTC-USD", Timeframe.M1, "polygon rest")
     assert (len(kept), kept.close.tolist(), kept.trades.tolist() if kept.trades is not None else []) == (1, [1.5], [3])
     assert len(defects) == 6
     assert defects[0].reason == "open is nan, a price must be a finite number above 0"
-    assert [type(item).__name__ for item in bars_of(table, "BTC-USD", Timeframe.M1)] == ["Bar"] + ["Rejection"] * 6
+    items = [type(item).__name__ for item in bars_of(table, "BTC-USD", Timeframe.M1, "polygon")]
+    assert items == ["Bar"] + ["Rejection"] * 6
 
 
 async def test_an_answer_without_results_is_no_bars() -> None:

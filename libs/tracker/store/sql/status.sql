@@ -1,7 +1,8 @@
 -- name: services
 -- Each service's last sign of life, with its age in seconds.
 SELECT service, pid, status, rss_bytes, restarts,
-       extract(epoch FROM now() - beat_at)::float8 AS age_seconds, detail ->> 'problem' AS problem
+       extract(epoch FROM now() - beat_at)::float8 AS age_seconds,
+       coalesce(detail ->> 'problem', detail ->> 'trouble') AS problem
 FROM tracker.service_heartbeats ORDER BY service;
 
 -- name: freshness
