@@ -68,7 +68,7 @@ class CoinbaseRepair:
         if wanted:
             table = await self._rest.candles(product, Timeframe.M1, wanted[0], wanted[-1] + MINUTE)
             chosen = set(wanted)
-            sink(_supplied(known, (item for item in _items(table, known) if item.ts in chosen)))
+            sink(supplied(known, (item for item in _items(table, known) if item.ts in chosen)))
 
     async def settle(self, product: str, known: ProductMinutes, sink: Sink) -> None:
         """Compare all minutes whose candles have settled; where REST has none of a withheld one, it was empty."""
@@ -79,7 +79,7 @@ class CoinbaseRepair:
         start = max(self._settled.get(product, self._minutes.began - YOUNG), end - LONGEST_LOOK)
         if start < end:
             table = await self._rest.candles(product, Timeframe.M1, start, end)
-            sink(_supplied(known, _items(table, known)))
+            sink(supplied(known, _items(table, known)))
             known.withheld = {ts for ts in known.withheld if ts >= end}
             self._settled[product] = end
         await self.fill(product, known, sink)
@@ -108,7 +108,7 @@ def _items(table: BarTable, known: ProductMinutes) -> Iterable[Item]:
     return bars_of(table, known.symbol, Timeframe.M1, SOURCE)
 
 
-def _supplied(known: ProductMinutes, candles: Iterable[Item]) -> list[Item]:
+def supplied(known: ProductMinutes, candles: Iterable[Item]) -> list[Item]:
     """Return the candles that say something new, taken note of."""
     news: list[Item] = []
     for item in candles:

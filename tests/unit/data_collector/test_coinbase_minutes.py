@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -12,7 +14,7 @@ from tracker.testing.builders import START, make_bar
 
 from services.data_collector.feeds.coinbase_messages import Heartbeat, Trade
 from services.data_collector.feeds.coinbase_minutes import CoinbaseMinutes
-from services.data_collector.feeds.coinbase_repair import agreed
+from services.data_collector.feeds.coinbase_repair import agreed, supplied
 
 GRACE = timedelta(seconds=2)
 
@@ -201,6 +203,36 @@ def test_candles_that_agree_take_over_vwap_and_trades() -> None:
     other = agreed(BarTable(**{**_columns(table), "close": np.array([1.0, 11])}), minutes.products["BTC-USD"], at(600))
     assert other.trades is not None
     assert other.trades.tolist() == [0, 0]
+
+
+def test_a_candle_that_may_lack_trades_does_not_replace_what_the_trades_gave() -> None:
+    minutes = connected()
+    (bar,) = fed(minutes, beat(30), trade(1, 61, "10"), trade(2, 62, "12"), beat(125))
+    first = np.array([int(bar.ts.timestamp())])
+    ten, one = np.array([10.0]), np.array([1.0])
+    lagging = BarTable(ts=first, open=ten, high=ten, low=ten, close=ten, volume=one)
+    known = minutes.products["BTC-USD"]
+    assert agreed(lagging, known, at(60)).close.tolist() == [12]
+    assert agreed(lagging, known, at(120)).close.tolist() == [10]
+    known.withheld.add(bar.ts)
+    assert agreed(lagging, known, at(60)).close.tolist() == [10], "of what lacks trades itself REST knows more"
+
+
+def test_a_withheld_minute_that_rest_confirms_keeps_its_vwap_and_trades() -> None:
+    minutes = connected()
+    (bar,) = fed(minutes, beat(30), trade(1, 61, "10"), trade(2, 62, "12"), beat(125))
+    known = minutes.products["BTC-USD"]
+    # Numbers 3 to 8 are missing, from the minute of number 2 on.
+    fed(minutes, trade(9, 130))
+    assert bar.ts in known.withheld
+    assert supplied(known, [replace(bar, source=BarSource.REST, vwap=math.nan, trades=0)]) == []
+    assert bar.ts not in known.withheld
+    assert known.sent[bar.ts] == replace(bar, source=BarSource.REST)
+    fed(minutes, trade(3, 63, "99"))
+    assert bar.ts in known.withheld, "a later trade of it is REST's to tell"
+    (told,) = supplied(known, [replace(bar, source=BarSource.REST, high=99.0, volume=3.0)])
+    assert isinstance(told, Bar)
+    assert told.high == 99
 
 
 def _columns(table: BarTable) -> dict[str, object]:

@@ -148,3 +148,32 @@ async def test_symbols_the_exchange_does_not_trade_are_told_with_the_reason() ->
         "ETH-USD": "universe.toml has no coinbase product for it",
     }
     await feed.close()
+
+
+async def test_a_product_that_was_delisted_meanwhile_has_no_more_history() -> None:
+    """And does not hold up the history of the others, which is asked for until it comes."""
+    listed = [{"id": "ETH-USD", "status": "online"}]
+    missing = httpx.Response(404, json={"message": "NotFound"})
+    answers = iter([missing, httpx.Response(200, json=listed), missing, httpx.Response(200, json=listed)])
+    client = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: next(answers)))
+    feed = CoinbaseFeed(settings_of(), SystemClock(), configure_logging("test", "CRITICAL"), client)
+    gone, there = (
+        Instrument(symbol_id=0, symbol=each, vendor_tickers={"coinbase": each}) for each in ("BTC-USD", "ETH-USD")
+    )
+    assert len(await feed.history(gone, Timeframe.M1, START, START + timedelta(hours=1))) == 0
+    with pytest.raises(FeedError, match="answered 404"):
+        await feed.history(there, Timeframe.M1, START, START + timedelta(hours=1))
+    await feed.close()
+
+
+async def test_what_a_host_fails_with_is_told_until_it_answers_again() -> None:
+    def unreachable(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("name resolution failed")
+
+    rest = rest_that(unreachable)
+    with pytest.raises(FeedError, match="http://exchange cannot be reached: name resolution failed"):
+        await rest.now()
+    assert rest.trouble == "http://exchange cannot be reached: name resolution failed"
+    rest = rest_saying(httpx.Response(503, text="down"), httpx.Response(200, json=[]))
+    await rest.products()
+    assert rest.trouble is None

@@ -132,5 +132,35 @@ async def test_symbols_the_exchange_does_not_trade_are_told_with_the_reason() ->
     await feed.close()
 
 
+async def test_what_the_exchange_no_longer_keeps_is_not_asked_for() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path.rsplit("/", 1)[1])
+        return said({"unixtime": FIRST} if asked[-1] == "Time" else PAIRS if asked[-1] == "AssetPairs" else {"X": []})
+
+    feed = KrakenFeed(settings(), SystemClock(), configure_logging("test", "ERROR"), client_of(answer))
+    bitcoin = Instrument(symbol_id=0, symbol="BTC-USD", vendor_tickers={"kraken": "BTC/USD"})
+    day = timedelta(days=1)
+    assert len(await feed.history(bitcoin, Timeframe.M1, START - 30 * day, START - day)) == 0
+    assert asked == ["Time"]
+    await feed.history(bitcoin, Timeframe.M1, START - 30 * day, START)
+    assert asked == ["Time", "AssetPairs", "OHLC"]
+    await feed.close()
+
+
+async def test_a_pair_that_was_delisted_meanwhile_has_no_more_history() -> None:
+    unknown = said(None, "EQuery:Unknown asset pair")
+    answers = iter([said({"unixtime": FIRST}), said(PAIRS), unknown, said({}), unknown, said(PAIRS)])
+    feed = KrakenFeed(
+        settings(), SystemClock(), configure_logging("test", "CRITICAL"), client_of(lambda _: next(answers))
+    )
+    bitcoin = Instrument(symbol_id=0, symbol="BTC-USD", vendor_tickers={"kraken": "BTC/USD"})
+    assert len(await feed.history(bitcoin, Timeframe.M1, START - timedelta(hours=1), START)) == 0
+    with pytest.raises(FeedError, match="Unknown asset pair"):
+        await feed.history(bitcoin, Timeframe.M1, START - timedelta(hours=1), START)
+    await feed.close()
+
+
 def test_history_reaches_back_as_far_as_the_exchange_keeps_candles() -> None:
     assert KrakenFeed.reach(Timeframe.M1) == timedelta(minutes=719)
