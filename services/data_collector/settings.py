@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 from tracker.runtime.settings import PROJECT_ROOT, ServiceSettings
 
-STREAM_URL = r"^wss?://[^/\s]+"
-REST_URL = r"^https?://[^/\s]+"
+
+def _address(text: str, schemes: tuple[str, ...]) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in schemes and parts.hostname and parts.port != 0 and not parts.fragment
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(f"it is not an address such as {schemes[-1]}://host:port/path")
+    return text
+
+
+StreamUrl = Annotated[str, AfterValidator(lambda text: _address(text, ("ws", "wss")))]
+RestUrl = Annotated[str, AfterValidator(lambda text: _address(text, ("http", "https")))]
 
 
 class CollectorSettings(ServiceSettings):
@@ -24,28 +37,26 @@ class CollectorSettings(ServiceSettings):
     source: Literal["simulated", "replay", "polygon", "coinbase", "kraken"] = Field(
         default="polygon", validation_alias=AliasChoices("TRACKER_SOURCE")
     )
-    polygon_ws_url: str = Field(
-        default="wss://socket.polygon.io/crypto", pattern=STREAM_URL, validation_alias=AliasChoices("POLYGON_WS_URL")
+    polygon_ws_url: StreamUrl = Field(
+        default="wss://socket.polygon.io/crypto", validation_alias=AliasChoices("POLYGON_WS_URL")
     )
-    polygon_rest_url: str = Field(
-        default="https://api.polygon.io", pattern=REST_URL, validation_alias=AliasChoices("POLYGON_REST_URL")
+    polygon_rest_url: RestUrl = Field(
+        default="https://api.polygon.io", validation_alias=AliasChoices("POLYGON_REST_URL")
     )
     polygon_api_key: SecretStr = Field(
         default=SecretStr(""), validation_alias=AliasChoices("POLYGON_API_KEY")
     )
-    coinbase_ws_url: str = Field(
-        default="wss://ws-feed.exchange.coinbase.com", pattern=STREAM_URL,
-        validation_alias=AliasChoices("COINBASE_WS_URL"),
+    coinbase_ws_url: StreamUrl = Field(
+        default="wss://ws-feed.exchange.coinbase.com", validation_alias=AliasChoices("COINBASE_WS_URL")
     )
-    coinbase_rest_url: str = Field(
-        default="https://api.exchange.coinbase.com", pattern=REST_URL,
-        validation_alias=AliasChoices("COINBASE_REST_URL"),
+    coinbase_rest_url: RestUrl = Field(
+        default="https://api.exchange.coinbase.com", validation_alias=AliasChoices("COINBASE_REST_URL")
     )
-    kraken_ws_url: str = Field(
-        default="wss://ws.kraken.com/v2", pattern=STREAM_URL, validation_alias=AliasChoices("KRAKEN_WS_URL")
+    kraken_ws_url: StreamUrl = Field(
+        default="wss://ws.kraken.com/v2", validation_alias=AliasChoices("KRAKEN_WS_URL")
     )
-    kraken_rest_url: str = Field(
-        default="https://api.kraken.com", pattern=REST_URL, validation_alias=AliasChoices("KRAKEN_REST_URL")
+    kraken_rest_url: RestUrl = Field(
+        default="https://api.kraken.com", validation_alias=AliasChoices("KRAKEN_REST_URL")
     )
     universe: Path = Field(
         default=PROJECT_ROOT / "configs" / "universe.toml", validation_alias=AliasChoices("TRACKER_UNIVERSE")

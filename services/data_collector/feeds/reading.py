@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tracker.domain.errors import ConfigError, FeedAuthError, FeedConnectionLimitError, FeedError, FeedStalledError
+from tracker.domain.errors import FeedAuthError, FeedConnectionLimitError, FeedError, FeedStalledError
 from tracker.runtime.logging import Logger
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
@@ -150,17 +150,15 @@ async def _receive(connection: ClientConnection, seconds: float) -> str | bytes 
 def feed_errors(url: str, variable: str) -> Iterator[None]:
     """Turn what can happen to a connection into our own errors; `variable` is the setting that holds the URL.
 
-    Raises ConfigError for what cannot be an address, FeedAuthError where a retry cannot help, FeedError otherwise.
+    Raises FeedAuthError where a retry cannot help, FeedError otherwise.
     """
     try:
         yield
     except InvalidStatus as error:
         raise _refusal(url, variable, error.response.status_code) from error
-    except InvalidURI as error:
-        raise ConfigError(f"environment: {variable} = {error.uri!r} is not the address of a stream") from error
     except ConnectionClosed as error:
         raise FeedError(f"the stream of {url} ended: {error}") from error
-    except (InvalidHandshake, OSError, TimeoutError) as error:
+    except (InvalidHandshake, InvalidURI, OSError, TimeoutError) as error:
         raise FeedError(f"{url} cannot be reached: {str(error) or type(error).__name__}") from error
 
 

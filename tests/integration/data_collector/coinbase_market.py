@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -68,6 +68,19 @@ class CoinbaseCandles:
             for ts, row in chosen.to_dict("index").items()
         ]
         return httpx.Response(200, json=rows[::-1])
+
+
+def coinbase_rest(messages: Sequence[dict[str, Any]], listed: Iterable[str]) -> Callable[..., httpx.Response]:
+    """Return an exchange that lists these products, has the candles of the messages, and is three seconds past them."""
+    candles, now = CoinbaseCandles(messages), pd.Timestamp(time_of(messages[-1])).ceil("min") + pd.Timedelta(seconds=3)
+    products = [{"id": each, "status": "online"} for each in listed]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/time":
+            return httpx.Response(200, json={"iso": now.isoformat()})
+        return httpx.Response(200, json=products) if request.url.path == "/products" else candles(request)
+
+    return answer
 
 
 def time_of(message: dict[str, Any]) -> datetime:

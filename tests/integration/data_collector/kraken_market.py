@@ -92,6 +92,20 @@ def kraken_playing(wire: Wire, said_at: pd.Timestamp, *batches: Sequence[dict[st
     wire.plays.append(play)
 
 
+def kraken_rest(pairs: Iterable[str], now: pd.Timestamp) -> Callable[[httpx.Request], httpx.Response]:
+    """Return an exchange that lists these pairs and keeps no candles."""
+    listed = {each.replace("/", ""): {"altname": each.replace("/", ""), "wsname": each} for each in pairs}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        results = {
+            "Time": {"unixtime": int(now.timestamp())}, "AssetPairs": listed,
+            "OHLC": {str(request.url.params.get("pair")): [], "last": 0},
+        }
+        return httpx.Response(200, json={"error": [], "result": results[request.url.path.rsplit("/", 1)[1]]})
+
+    return answer
+
+
 def unanswered(_: httpx.Request) -> httpx.Response:
     return httpx.Response(500)
 

@@ -77,16 +77,24 @@ def check_equal(found: pd.DataFrame, wanted: pd.DataFrame, columns: Sequence[str
 
 @dataclass
 class Wire:
-    """A vendor's stream on a local port: `plays` are what it does on its first, second... connection."""
+    """A vendor on a local port: `plays` are what its stream does on its first, second... connection.
+
+    `rest` answers whoever asks the same port without wanting a stream.
+    """
 
     plays: list[Play]
     port: int = 0
     refuse: HTTPStatus | None = None
+    rest: Callable[[httpx.Request], httpx.Response] | None = None
     requests: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}"
+
+    @property
+    def host(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Wire]:
@@ -95,6 +103,9 @@ class Wire:
             yield self
 
     async def _judge(self, connection: ServerConnection, request: Request) -> Response | None:
+        if self.rest is not None and "Upgrade" not in request.headers:
+            answer = self.rest(httpx.Request("GET", f"{self.host}{request.path}"))
+            return connection.respond(HTTPStatus(answer.status_code), answer.text)
         return connection.respond(self.refuse, "") if self.refuse is not None else None
 
     async def _serve(self, connection: ServerConnection) -> None:
@@ -107,7 +118,7 @@ class Wire:
         return request
 
 
-async def send(connection: ServerConnection, messages: Iterable[dict[str, Any]]) -> None:
+async def send(connection: ServerConnection, messages: Iterable[Any]) -> None:
     for message in messages:
         await connection.send(json.dumps(message))
 
