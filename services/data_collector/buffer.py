@@ -10,6 +10,9 @@ from typing import TypeAlias
 from prometheus_client import Counter, Gauge
 from tracker.domain.bar import Bar
 from tracker.store.bars import Rejection
+from tracker.store.gaps import GapCause
+
+from services.data_collector.gaps import GapCauses
 
 OVERFLOWS = Counter("tracker_buffer_overflow_total", "Bars dropped from the collector's full buffer")
 DEPTH = Gauge("tracker_buffer_depth", "Bars waiting in the collector's buffer")
@@ -26,6 +29,7 @@ class BarBuffer:
         self._size = size
         self._lost: dict[str, datetime] = {}
         self._repairing: dict[str, datetime] = {}
+        self.causes = GapCauses()
         self.overflowed = 0
         self.received = 0
 
@@ -84,3 +88,4 @@ class BarBuffer:
         OVERFLOWS.inc()
         if isinstance(item, Bar):
             self.mark_lost(item.symbol, item.ts)
+            self.causes.note(GapCause.OVERFLOW, item.ts, item.closes_at, item.symbol)

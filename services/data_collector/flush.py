@@ -20,6 +20,7 @@ from tracker.store.bars import (
     upsert_bars,
 )
 from tracker.store.database import Transaction
+from tracker.store.gaps import Expected, account_for, covers
 
 from services.data_collector.buffer import Item
 
@@ -73,24 +74,43 @@ def _is_late(bar: Bar, timeframe: Timeframe, mark: Watermark) -> bool:
     return timeframe.close_of(timeframe.floor(bar.ts)) <= mark.closed_through
 
 
-async def close_through(transaction: Transaction, first_open: datetime, moment: datetime) -> bool:
-    """Roll up and declare complete every bucket that ends at or before `moment`; tell whether any was new."""
+async def close_through(transaction: Transaction, first_open: datetime, moment: datetime, expected: Expected) -> bool:
+    """Roll up and declare complete every bucket that ends at or before `moment`; tell whether any was new.
+
+    What of the expected bars is missing stands in the ledger from then on.
+    """
     watermarks = await read_watermarks(transaction)
     current = watermarks.get(Timeframe.M1)
     if current is not None and current.closed_through >= moment:
         return False
     opened = current.opened_at if current is not None else first_open
+    await account_for(transaction, expected, first_open if current is None else current.closed_through, moment)
     for timeframe in COARSER:
         mark = watermarks.get(timeframe)
-        opened_at = timeframe.floor(opened)
-        first = mark.closed_through if mark is not None else opened_at
         end = timeframe.floor(moment)
+        if mark is None and end > timeframe.floor(opened):
+            opened_at = await _first_whole(transaction, timeframe, opened, expected)
+            first = opened_at
+        elif mark is not None:
+            opened_at, first = mark.opened_at, mark.closed_through
+        else:
+            continue
         if end > first:
             await roll_up(transaction, timeframe, first, end)
             await advance_watermark(transaction, timeframe, opened_at, end)
     # The finest last: whoever sees this minute closed also finds the coarser bars that end with it.
     await advance_watermark(transaction, Timeframe.M1, opened, moment)
     return True
+
+
+async def _first_whole(
+    transaction: Transaction, timeframe: Timeframe, opened: datetime, expected: Expected
+) -> datetime:
+    """Return where the first bucket opens that is collected from its beginning on, be it as history."""
+    bucket = timeframe.floor(opened)
+    if expected.nothing_before or bucket == opened or await covers(transaction, expected, bucket, opened, timeframe):
+        return bucket
+    return timeframe.close_of(bucket)
 
 
 async def roll_open_buckets(transaction: Transaction, moment: datetime) -> None:

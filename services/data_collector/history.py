@@ -54,7 +54,7 @@ class History:
         self.chunks_total, self.chunks_done, self.bars = len(chunks), 0, 0
         by_symbol = {each.symbol: each for each in instruments}
         for _ in range(BACKFILL_PASSES):
-            await _together(self._fetch_chunk(chunk, by_symbol[chunk.symbol]) for chunk in chunks)
+            await _together(self._fetch_chunk(chunk, by_symbol[chunk.symbol], now) for chunk in chunks)
             chunks = await self._outstanding(instruments, now)
             if not chunks:
                 break
@@ -89,10 +89,11 @@ class History:
         }
         return [span_of(timeframe, count, now) for timeframe, count in days.items()]
 
-    async def _fetch_chunk(self, chunk: Chunk, instrument: Instrument) -> None:
+    async def _fetch_chunk(self, chunk: Chunk, instrument: Instrument, now: datetime) -> None:
+        settled = now - self._settings.settle_after
         async with self._slots:
             try:
-                merged = await load_chunk(self._feed, self._database, chunk, instrument)
+                merged = await load_chunk(self._feed, self._database, chunk, instrument, settled)
             except FeedAuthError:
                 raise
             except FeedError as error:
@@ -141,12 +142,13 @@ class History:
         while start < now:
             end = min(start + window, now)
             found = await _together(
-                self._fetch_range(each, max(moment, start), end) for each, moment in wanted if moment < end
+                self.fetch(each, max(moment, start), end) for each, moment in wanted if moment < end
             )
             yield sorted((item for items in found for item in items), key=_time_of)
             start += window
 
-    async def _fetch_range(self, instrument: Instrument, first: datetime, end: datetime) -> list[Item]:
+    async def fetch(self, instrument: Instrument, first: datetime, end: datetime) -> list[Item]:
+        """Return a symbol's finest bars that open in [first, end) whole buckets; raises FeedError, FeedAuthError."""
         timeframe = instrument.base_timeframe
         start, stop = timeframe.floor(first), timeframe.floor(end)
         if start >= stop:

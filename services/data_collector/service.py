@@ -15,6 +15,7 @@ from tracker.runtime.logging import Logger
 from tracker.runtime.retry import Backoff
 from tracker.runtime.universe import Universe
 from tracker.store.database import Database
+from tracker.store.gaps import Expected
 
 from services.data_collector.buffer import BarBuffer, Item
 from services.data_collector.closer import MinuteCloser
@@ -111,12 +112,14 @@ class DataCollector:
             self._closer.saw(bars, self._clock.monotonic())
             moment = self._closable()
             if moment is not None:
-                await close_through(transaction, self._opened_at(), moment)
+                await close_through(transaction, self._opened_at(), moment, self._expected())
                 if self._settings.history_to is not None and moment >= self._settings.history_to:
                     await roll_open_buckets(transaction, moment)
             await transaction.commit()
         self._partitions.known |= months
-        self._closed = moment or self._closed
+        if moment is not None:
+            self._closed = moment
+            self._buffer.causes.forget(moment)
         BARS.labels("stored").inc(stored.stored)
         BARS.labels("corrected").inc(stored.corrected)
         REJECTED.inc(len(items) - len(bars))
@@ -134,6 +137,13 @@ class DataCollector:
         if moment is None or (self._closed is not None and moment <= self._closed):
             return None
         return moment
+
+    def _expected(self) -> Expected:
+        return Expected(
+            symbol_ids=[each.symbol_id for each in self._roster.instruments],
+            causes=self._buffer.causes.known(self._roster.symbol_ids),
+            nothing_before=self._settings.history_from is not None,
+        )
 
     def _opened_at(self) -> datetime:
         first = self._settings.history_from or self._closer.first_open

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -79,7 +79,17 @@ class CollectorSettings(ServiceSettings):
         default=900.0, gt=0, description="silence of one symbol, while others are not, before it is subscribed again"
     )
     reconcile_seconds: float = Field(
-        default=300.0, gt=0, description="how often symbols with holes are compared with REST"
+        default=300.0, gt=0, description="how often minutes built here are compared with the exchange's candles"
+    )
+    heal_seconds: float = Field(default=60.0, gt=0, description="how often REST is asked for the ledger's open gaps")
+    confirm_after_seconds: float = Field(
+        default=120.0, ge=0, description="vendor time after its end at which REST is believed that a bar is empty"
+    )
+    gap_retry_seconds: float = Field(
+        default=30.0, gt=0, description="pause after a failed request for a gap, doubled each time up to an hour"
+    )
+    repair_patience_seconds: float = Field(
+        default=120.0, gt=0, description="how long minutes wait for REST after a loss before they close with open gaps"
     )
     exchange_grace_seconds: float = Field(
         default=2.0, ge=0, description="exchange time after its end at which a minute built here is over"
@@ -111,3 +121,9 @@ class CollectorSettings(ServiceSettings):
     rest_attempts: int = Field(default=6, ge=1)
     breaker_threshold: int = Field(default=8, ge=1)
     breaker_cool_down_seconds: float = Field(default=30.0, gt=0)
+
+    @property
+    def settle_after(self) -> timedelta:
+        """Return how long after its end REST is believed to know a bar."""
+        lag = self.candle_lag_seconds if self.source == "coinbase" else 0.0
+        return timedelta(seconds=max(self.confirm_after_seconds, lag))

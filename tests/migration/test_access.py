@@ -22,6 +22,7 @@ WRITERS: Mapping[str, str] = {
     "rejected_bars": "data_collector",
     "backfill_chunks": "data_collector",
     "data_gaps": "data_collector",
+    "expected_spans": "data_collector",
     "feature_sets": "feature_calculator",
     "ml_features": "feature_calculator",
     "feature_watermarks": "feature_calculator",

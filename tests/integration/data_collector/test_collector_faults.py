@@ -64,10 +64,10 @@ async def test_malformed_frames_are_kept_with_their_reason(market: Exchange, mak
     assert bar["ts"] is not None
 
 
-async def test_a_hole_of_one_symbol_is_found_by_comparing_with_rest(
+async def test_a_hole_of_one_symbol_is_healed_from_rest(
     market: Exchange, make_station: MakeStation
 ) -> None:
-    station = await make_station(market, reconcile_seconds=0.5)
+    station = await make_station(market, heal_seconds=0.3)
     async with station.running():
         await station.connected()
         first = await station.now()
