@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +16,7 @@ from tracker.store.gaps import DueGap, GapCause, Settled, note_attempt, read_due
 
 from services.data_collector.buffer import Item
 from services.data_collector.gaps import around
-from services.data_collector.history import History
+from services.data_collector.history import History, together
 from services.data_collector.settings import CollectorSettings
 
 HEALED = Counter("tracker_gap_bars_healed_total", "Missing bars that REST had")
@@ -50,7 +49,7 @@ class Healer:
             due = await read_due(transaction, list(by_id), settled, LONGEST_ASK)
         DUE.set(len(due))
         # History has its own slots, by which no more requests than allowed are under way.
-        found = await asyncio.gather(*(self._heal(gap, by_id[gap.symbol_id], settled) for gap in due))
+        found = await together(self._heal(gap, by_id[gap.symbol_id], settled) for gap in due)
         healed, empty = sum(each.healed for each in found), sum(each.empty for each in found)
         HEALED.inc(healed)
         EMPTY.inc(empty)

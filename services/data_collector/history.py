@@ -54,7 +54,7 @@ class History:
         self.chunks_total, self.chunks_done, self.bars = len(chunks), 0, 0
         by_symbol = {each.symbol: each for each in instruments}
         for _ in range(BACKFILL_PASSES):
-            await _together(self._fetch_chunk(chunk, by_symbol[chunk.symbol], now) for chunk in chunks)
+            await together(self._fetch_chunk(chunk, by_symbol[chunk.symbol], now) for chunk in chunks)
             chunks = await self._outstanding(instruments, now)
             if not chunks:
                 break
@@ -141,7 +141,7 @@ class History:
         start = Timeframe.D1.floor(min(moment for _, moment in wanted))
         while start < now:
             end = min(start + window, now)
-            found = await _together(
+            found = await together(
                 self.fetch(each, max(moment, start), end) for each, moment in wanted if moment < end
             )
             yield sorted((item for items in found for item in items), key=_time_of)
@@ -158,7 +158,7 @@ class History:
         return list(bars_of(table, instrument.symbol, timeframe, self._feed.vendor))
 
 
-async def _together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Run everything at once; the first failure cancels the rest and is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:
