@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console, RenderableType
 from tracker.domain.errors import TrackerError
+from tracker.domain.signal import Strategy
 from tracker.runtime.settings import environment, load_settings
 
 from services.control.settings import ControlSettings
@@ -175,21 +176,34 @@ def export(
 
 
 @app.command()
-def maintain(
-    task: Annotated[str, typer.Argument(help="Which; without it, the tasks are listed.")] = "",
+def backtest(
+    strategy: Annotated[Strategy, typer.Option(help="Whose rule.")],
+    first: Annotated[str | None, typer.Option("--from", help="ISO time after which decisions are taken [all].")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="ISO time of the last decision [all].")] = None,
+    symbols: Annotated[str, typer.Option(help="Only these, separated by commas [all].")] = "",
+    params: Annotated[list[str] | None, typer.Option(help="NAME=VALUE instead of the toml's; repeat it.")] = None,
+    candles: Annotated[str, typer.Option(help="Folder or file of SYMBOL_TIMEFRAME.csv, or database.")] = "database",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write a page with charts to this file.")] = None,
 ) -> None:
-    """Run one of the data scheduler's tasks by hand; exit code 1 where it failed."""
-    from services.control import maintain as work
+    """Run a strategy over the past, by the rules the fleet trades on."""
+    from services.control import backtest as work
+    from services.control.backtest_report import report as page_of
+    from services.control.backtest_view import backtest_view, document
+    from services.control.exporting import moment_of
 
-    settings = load_settings(ControlSettings)
-    if not task:
-        Console().print(work.tasks_view(settings))
-        return
-    report = work.maintain(settings, work.task_of(task), Console(stderr=True))
-    _print(report, work.maintain_view, as_json=as_json)
-    if not report["ok"]:
-        raise typer.Exit(1)
+    request = work.BacktestRequest(
+        strategy=strategy,
+        first=None if first is None else moment_of("--from", first, work.EPOCH),
+        end=None if end is None else moment_of("--to", end, work.EPOCH),
+        symbols=_names(symbols),
+        params=work.params_of(params or ()),
+        candles=candles,
+    )
+    done = work.backtest(load_settings(ControlSettings), request, Console(stderr=True))
+    if report is not None:
+        work.write_page(report, page_of(done))
+    _print(document(done), lambda _: backtest_view(done), as_json=as_json)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

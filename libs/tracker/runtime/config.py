@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -21,18 +22,27 @@ def load_toml(path: Path, shape: type[T]) -> T:
 
     Raises ConfigError naming file, field and value.
     """
+    return shaped(str(path), read_toml(path), shape)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read `path` as it is; raises ConfigError where that cannot be done."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+def shaped(where: str, raw: Mapping[str, Any], shape: type[T]) -> T:
+    """Check plain values against a shape; raises ConfigError naming `where`, field and value."""
     try:
         return TypeAdapter(shape).validate_python(raw)
     except ValidationError as error:
-        raise ConfigError(describe(str(path), error)) from None
+        raise ConfigError(describe(where, error)) from None
 
 
 def config_hash(shape: object) -> str:

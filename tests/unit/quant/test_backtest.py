@@ -33,8 +33,13 @@ def plan_of(strategy: Strategy, first: int, end: int) -> BacktestPlan:
     """Return the shipped configuration over a span."""
     config = load_strategy(CONFIGS, strategy)
     return BacktestPlan(
-        rule=RULES[strategy], params=config.params, config_hash=config.hash, timeframe=config.timeframe,
-        trading=TRADING, rules_hash=config_hash(TRADING), span=Span(first=first, end=end),
+        rule=RULES[strategy],
+        params=config.params,
+        config_hash=config.hash,
+        timeframe=config.timeframe,
+        trading=TRADING,
+        rules_hash=config_hash(TRADING),
+        span=Span(first=first, end=end),
     )
 
 
@@ -100,8 +105,11 @@ def test_the_curve_is_what_the_paper_trader_would_have_written() -> None:
 def _fresh_book(result: BacktestResult) -> Book:
     start = Decimal(str(TRADING.paper.account.start_cash))
     account = Account(
-        account=TRADING.paper.account.name, currency="USD", start_cash=start,
-        opened_at=moment_of(result.plan.span.first), cash=start,
+        account=TRADING.paper.account.name,
+        currency="USD",
+        start_cash=start,
+        opened_at=moment_of(result.plan.span.first),
+        cash=start,
     )
     return Book(account, (), (), [each.instrument for each in two_markets()])
 

@@ -45,7 +45,11 @@ def market(rng: random.Random, timeframe: Timeframe, volatility: float) -> Candl
             rows.append((BEGIN + index * timeframe.seconds, open_, high, low, close, volume))
     columns = np.array(rows).T
     bars = BarArrays(
-        ts=columns[0].astype(np.int64), open=columns[1], high=columns[2], low=columns[3], close=columns[4],
+        ts=columns[0].astype(np.int64),
+        open=columns[1],
+        high=columns[2],
+        low=columns[3],
+        close=columns[4],
         volume=columns[5],
     )
     return CandleSeries(bars, bars.ts + timeframe.seconds)
@@ -62,8 +66,12 @@ def proposals(rng: random.Random, instrument: Instrument, series: CandleSeries) 
         price = float(series.bars.close[before])
         at = NOON + timedelta(seconds=close - BEGIN)
         signal = make_signal(
-            strategy=rng.choice(list(Strategy)), symbol_id=instrument.symbol_id, decided_at=at, entry=price,
-            stop=price * rng.choice([0.99, 0.997]), target=price * rng.choice([1.002, 1.01, 1.05]),
+            strategy=rng.choice(list(Strategy)),
+            symbol_id=instrument.symbol_id,
+            decided_at=at,
+            entry=price,
+            stop=price * rng.choice([0.99, 0.997]),
+            target=price * rng.choice([1.002, 1.01, 1.05]),
             expires_at=at + timedelta(minutes=rng.choice([7, 45, 300])),
         )
         shape = rng.randrange(3)
@@ -79,9 +87,7 @@ def proposals(rng: random.Random, instrument: Instrument, series: CandleSeries) 
 
 def engine(instruments: list[Instrument], signals: list[Signal], execution: ExecutionParams) -> Engine:
     """Return an engine with 10,000 to trade with."""
-    account = Account(
-        account="paper", currency="USD", start_cash=Decimal(10_000), opened_at=NOON, cash=Decimal(10_000)
-    )
+    account = Account(account="paper", currency="USD", start_cash=Decimal(10_000), opened_at=NOON, cash=Decimal(10_000))
     rules = TradingRules(
         paper=PaperConfig(account=AccountParams(name="paper", currency="USD", start_cash=10_000), execution=execution),
         risk=RiskConfig(

@@ -50,9 +50,7 @@ def look_at(market: SymbolMarket, rule: StrategyRule[Any], params: Any, timefram
 def signals_in(looks: Looks, rule: StrategyRule[Any], config_hash: str) -> list[Signal]:
     """Return the looks that propose a trade, oldest first."""
     return [
-        signal_of(
-            rule.name, config_hash, looks.symbol_id, int(looks.frame.decided_at[row]), looks.proposals, int(row)
-        )
+        signal_of(rule.name, config_hash, looks.symbol_id, int(looks.frame.decided_at[row]), looks.proposals, int(row))
         for row in np.flatnonzero(looks.proposals.is_signal)
     ]
 

@@ -77,7 +77,11 @@ def _within(ts: Ints, buckets: Ints, seconds: int) -> Bools:
 
 def _pick(bars: BarArrays, rows: Bools) -> BarArrays:
     return BarArrays(
-        ts=bars.ts[rows], open=bars.open[rows], high=bars.high[rows], low=bars.low[rows], close=bars.close[rows],
+        ts=bars.ts[rows],
+        open=bars.open[rows],
+        high=bars.high[rows],
+        low=bars.low[rows],
+        close=bars.close[rows],
         volume=bars.volume[rows],
     )
 

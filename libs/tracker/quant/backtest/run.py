@@ -89,7 +89,8 @@ def trade_signals(
     walk = Walk(Engine(book, plan.trading, plan.rules_hash, signals), series)
     span = plan.span
     walk.run(
-        span.first, span.end,
+        span.first,
+        span.end,
         None if progress is None else lambda at: progress("trades", (at - span.first) / (span.end - span.first)),
     )
     step = plan.timeframe.seconds

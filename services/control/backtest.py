@@ -1,0 +1,238 @@
+"""`tracker backtest`: what a strategy would have done over a span of the past."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from tracker.domain.errors import InputError
+from tracker.domain.signal import Strategy
+from tracker.domain.timeframe import EPOCH
+from tracker.quant.backtest import BacktestPlan, BacktestResult, Span, SymbolMarket, run_backtest
+from tracker.quant.backtest.random_entry import random_entry_p
+from tracker.quant.backtest.summary import Summary, daily_equity, summarise
+from tracker.quant.backtest.trials import ONLY_TRIAL, Trials
+from tracker.quant.metrics import period_returns, sharpe_ratio
+from tracker.quant.portfolio.book import moment_of
+from tracker.quant.strategies import RULES
+from tracker.runtime.config import config_hash
+from tracker.runtime.settings import PROJECT_ROOT
+from tracker.runtime.strategies import StrategyConfig, load_strategy
+from tracker.runtime.trading_rules import load_trading_rules
+from tracker.store.database import Database
+from tracker.store.trials import Trial, count_trials, log_trials
+
+from services.control.backtest_bars import markets_from_database
+from services.control.backtest_candles import markets_from_files
+from services.control.database_at_hand import database_at_hand
+from services.control.settings import ControlSettings
+
+__all__ = ["EPOCH", "Backtest", "BacktestRequest", "backtest", "params_of", "write_page"]
+
+DATABASE = "database"
+# Trials have one writer: whoever logs them does so in its name.
+TRIALS_ROLE = "tracker_ml_retrainer"
+CONFIGS = PROJECT_ROOT / "configs"
+
+Tell = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestRequest:
+    """What the command line asks for; `candles` is a folder or file of candles, or the word database."""
+
+    strategy: Strategy
+    first: datetime | None
+    end: datetime | None
+    symbols: Sequence[str]
+    params: Mapping[str, Any]
+    candles: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backtest:
+    """A backtest with everything that is said of it."""
+
+    request: BacktestRequest
+    config: StrategyConfig
+    markets: Sequence[SymbolMarket]
+    result: BacktestResult
+    summary: Summary
+    random_entry_p: float
+    seconds: float
+
+
+def backtest(settings: ControlSettings, request: BacktestRequest, console: Console) -> Backtest:
+    """Run it, log the try, and return what came of it.
+
+    Raises ConfigError naming a parameter, InputError naming a symbol, a span or a candle that cannot be used.
+    """
+    config = load_strategy(CONFIGS, request.strategy, request.params)
+    with _progress(console) as progress, database_at_hand(settings) as url:
+        tell = _teller(progress)
+        markets = read_markets(url, request, config, tell)
+        started = time.monotonic()
+        result = run_backtest(plan_of(config, markets, request), markets, tell)
+        trials = asyncio.run(_log(url, request, config, result, markets))
+        summary = summarise(result, markets, trials)
+        chance = random_entry_p(result, markets)
+        tell("random entries", 1.0)
+    return Backtest(
+        request=request,
+        config=config,
+        markets=markets,
+        result=result,
+        summary=summary,
+        random_entry_p=chance,
+        seconds=time.monotonic() - started,
+    )
+
+
+def params_of(texts: Sequence[str]) -> dict[str, int | float | str]:
+    """Return NAME=VALUE texts (several in one, separated by commas, too) as numbers where they are numbers.
+
+    Raises InputError naming a text without a name or a value.
+    """
+    found: dict[str, int | float | str] = {}
+    for text in (part.strip() for each in texts for part in each.split(",") if part.strip()):
+        name, equals, value = text.partition("=")
+        if not (name.strip() and equals and value.strip()):
+            raise InputError(f"--params {text!r} is not NAME=VALUE")
+        found[name.strip()] = _number(value.strip())
+    return found
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a report; raises InputError where the file cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--report {path}: cannot be written: {error.strerror}") from None
+
+
+def read_markets(url: str, request: BacktestRequest, config: StrategyConfig, tell: Tell) -> list[SymbolMarket]:
+    """Read the bars the request names, and refuse a span without any."""
+    if request.first is not None and request.end is not None and request.end <= request.first:
+        raise InputError(f"--to {request.end.isoformat()} is not after --from {request.first.isoformat()}")
+    if request.candles == DATABASE:
+        span = (request.first, request.end)
+        return asyncio.run(markets_from_database(url, request.symbols, config.timeframe, span, tell))
+    markets = markets_from_files(Path(request.candles), request.symbols, config.timeframe)
+    tell("bars", 1.0)
+    for each in markets:
+        _require_bars(each, request)
+    return markets
+
+
+def plan_of(config: StrategyConfig, markets: Sequence[SymbolMarket], request: BacktestRequest) -> BacktestPlan:
+    """Return the plan: the fleet's rules of trading over the span, or over all there is."""
+    trading = load_trading_rules(CONFIGS)
+    step = config.timeframe.seconds
+    first = min(int(each.candles.bars.ts[0]) for each in markets)
+    end = max(int(each.decision.ts[-1]) for each in markets) + step
+    if request.first is not None:
+        first = max(first, int(request.first.timestamp()))
+    if request.end is not None:
+        end = min(end, int(request.end.timestamp()))
+    return BacktestPlan(
+        rule=RULES[config.strategy],
+        params=config.params,
+        config_hash=config.hash,
+        timeframe=config.timeframe,
+        trading=trading,
+        rules_hash=config_hash(trading),
+        span=Span(first=first, end=end),
+    )
+
+
+def trial_of(
+    result: BacktestResult, candles: str, markets: Sequence[SymbolMarket], params: Mapping[str, Any], sweep: str | None
+) -> Trial:
+    """Return the row that says that this was tried."""
+    plan = result.plan
+    data = {
+        "candles": candles,
+        "symbols": [each.instrument.symbol for each in markets],
+        "timeframe": plan.timeframe.value,
+        "first": plan.span.first,
+        "end": plan.span.end,
+    }
+    returns = period_returns(daily_equity(result.curve.ts, result.curve.equity))
+    equity = result.curve.equity
+    return Trial(
+        strategy=plan.rule.name.value,
+        config_hash=_joint_hash(plan.config_hash, plan.rules_hash),
+        params=params,
+        data_hash=hashlib.sha256(orjson.dumps(data)).hexdigest()[:16],
+        data=data,
+        starts_at=moment_of(plan.span.first),
+        ends_at=moment_of(plan.span.end),
+        sweep=sweep,
+        trades=len(result.trades),
+        total_return=float(equity[-1] / equity[0] - 1.0),
+        daily_sharpe=sharpe_ratio(returns, 1),
+        days=len(returns),
+    )
+
+
+async def _log(
+    url: str, request: BacktestRequest, config: StrategyConfig, result: BacktestResult, markets: Sequence[SymbolMarket]
+) -> Trials:
+    trial = trial_of(result, request.candles, markets, asdict(config.params), None)
+    database = await Database.open(url, role=TRIALS_ROLE, pool_size=1, application="tracker:backtest")
+    try:
+        async with database.transaction() as transaction:
+            await log_trials(transaction, [trial])
+            count, variance = await count_trials(transaction, trial.strategy, trial.data_hash)
+            await transaction.commit()
+    finally:
+        await database.close()
+    return replace(ONLY_TRIAL, count=count, sharpe_variance=variance)
+
+
+def _require_bars(market: SymbolMarket, request: BacktestRequest) -> None:
+    first, end = int(market.candles.bars.ts[0]), int(market.candles.closes[-1])
+    wanted = (request.first, request.end)
+    late = request.first is not None and request.first.timestamp() >= end
+    early = request.end is not None and request.end.timestamp() <= first
+    if late or early:
+        there = f"{moment_of(first).isoformat()} to {moment_of(end).isoformat()}"
+        said = " to ".join("..." if each is None else each.isoformat() for each in wanted)
+        raise InputError(f"{market.instrument.symbol}: no candles in {said}, its candles are of {there}")
+
+
+def _joint_hash(*hashes: str) -> str:
+    return hashlib.sha256(":".join(hashes).encode()).hexdigest()[:16]
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True)
+
+
+def _teller(progress: Progress) -> Tell:
+    tasks = {name: progress.add_task(name, total=1.0) for name in ("bars", "looks", "trades", "random entries")}
+
+    def tell(part: str, done: float) -> None:
+        progress.update(tasks[part], completed=done)
+
+    return tell

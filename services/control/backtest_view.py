@@ -1,0 +1,207 @@
+"""A backtest in words, and as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from tracker.domain.trade import ClosedTrade
+from tracker.quant.backtest.summary import Figures, Slice
+from tracker.quant.portfolio.book import moment_of, seconds_of
+
+from services.control.backtest import Backtest
+
+PERCENT = "percent"
+MONEY = "money"
+NUMBER = "number"
+
+# What is shown of the figures, in groups: (field, name, kind).
+GROUPS: Sequence[tuple[str, Sequence[tuple[str, str, str]]]] = (
+    (
+        "Result",
+        (
+            ("total_return", "return", PERCENT),
+            ("cagr", "CAGR", PERCENT),
+            ("max_drawdown", "max drawdown", PERCENT),
+            ("max_drawdown_days", "longest drawdown, days", NUMBER),
+            ("buy_and_hold_return", "buy and hold", PERCENT),
+            ("buy_and_hold_drawdown", "its max drawdown", PERCENT),
+        ),
+    ),
+    (
+        "Risk and evidence",
+        (
+            ("sharpe_ratio", "Sharpe", NUMBER),
+            ("sortino_ratio", "Sortino", NUMBER),
+            ("calmar_ratio", "Calmar", NUMBER),
+            ("annual_volatility", "volatility", PERCENT),
+            ("probabilistic_sharpe_ratio", "P(Sharpe > 0)", PERCENT),
+            ("deflated_sharpe_ratio", "deflated", PERCENT),
+        ),
+    ),
+    (
+        "Trades",
+        (
+            ("win_rate", "win rate", PERCENT),
+            ("profit_factor", "profit factor", NUMBER),
+            ("expectancy", "expectancy a trade", MONEY),
+            ("expectancy_ratio", "per unit lost", NUMBER),
+            ("average_trade", "average trade", PERCENT),
+            ("system_quality_number", "SQN", NUMBER),
+        ),
+    ),
+    (
+        "Use and cost",
+        (
+            ("exposure", "exposure", PERCENT),
+            ("time_in_market", "time in market", PERCENT),
+            ("turnover", "turnover a year", NUMBER),
+            ("fees", "fees", MONEY),
+            ("slippage", "slippage", MONEY),
+            ("fee_share", "fees of gross wins", PERCENT),
+        ),
+    ),
+)
+
+
+def shown(value: float, kind: str) -> str:
+    """Return a figure as text, a dash where it is not defined."""
+    if math.isnan(value):
+        return "–"  # noqa: RUF001 - a dash is what is meant
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if kind == PERCENT:
+        return f"{value * 100:,.2f}%"
+    return f"{value:,.2f}"
+
+
+def backtest_view(done: Backtest) -> RenderableType:
+    """Return what `tracker backtest` prints without --json."""
+    figures = done.summary.figures
+    parts: list[RenderableType] = [Text(headline(done), "bold"), Text(evidence(done), "dim")]
+    parts += [_pair(figures, GROUPS[start : start + 2]) for start in range(0, len(GROUPS), 2)]
+    for title, slices in (
+        ("symbol", done.summary.by_symbol),
+        ("regime", done.summary.by_regime),
+        ("exit", done.summary.by_exit),
+    ):
+        parts.append(_slices(title, slices))
+    if done.summary.refused:
+        parts.append(Text("refused: " + ", ".join(f"{count} {name}" for name, count in done.summary.refused.items())))
+    return Group(*parts)
+
+
+def _pair(figures: Figures, groups: Sequence[tuple[str, Sequence[tuple[str, str, str]]]]) -> Table:
+    """Return two groups side by side, which fits into 80 columns."""
+    table = Table(box=None, padding=(0, 2))
+    for title, _ in groups:
+        table.add_column(title)
+        table.add_column("", justify="right")
+    for row in zip(*(fields for _, fields in groups), strict=True):
+        table.add_row(*(cell for name, label, kind in row for cell in (label, shown(getattr(figures, name), kind))))
+    return table
+
+
+def headline(done: Backtest) -> str:
+    """Return what was tried, over what and when."""
+    span = done.result.plan.span
+    names = [each.instrument.symbol for each in done.markets]
+    listed = ", ".join(names) if len(names) <= 4 else f"{len(names)} symbols"
+    return (
+        f"{done.request.strategy.value} on {listed}, {moment_of(span.first):%Y-%m-%d %H:%M} to"
+        f" {moment_of(span.end):%Y-%m-%d %H:%M} UTC: {len(done.result.trades)} trades of {done.summary.signals} signals"
+    )
+
+
+def evidence(done: Backtest) -> str:
+    """Return what speaks for the result being more than luck."""
+    figures = done.summary.figures
+    tried = "the only configuration tried" if figures.trials == 1 else f"{figures.trials} configurations tried so far"
+    return f"{tried}; random entries with these exits do as well with p = {shown(done.random_entry_p, NUMBER)}"
+
+
+def document(done: Backtest) -> dict[str, Any]:
+    """Return the report as plain values; what is not defined or without bound is null."""
+    result, summary = done.result, done.summary
+    names = {each.instrument.symbol_id: each.instrument.symbol for each in done.markets}
+    span = result.plan.span
+    return {
+        "strategy": done.request.strategy.value,
+        "timeframe": result.plan.timeframe.value,
+        "symbols": [each.instrument.symbol for each in done.markets],
+        "from": moment_of(span.first).isoformat(),
+        "to": moment_of(span.end).isoformat(),
+        "candles": done.request.candles,
+        "params": asdict(done.config.params),
+        "config_hash": result.plan.config_hash,
+        "rules_hash": result.plan.rules_hash,
+        "metrics": {**_figures(summary.figures), "random_entry_p": _known(done.random_entry_p)},
+        "signals": summary.signals,
+        "refused": dict(summary.refused),
+        "skipped": dict(summary.skipped),
+        "monthly": [{"year": each.year, "month": each.month, "return": each.value} for each in summary.months],
+        "per_symbol": [_slice(each) for each in summary.by_symbol],
+        "per_regime": [_slice(each) for each in summary.by_regime],
+        "per_exit_reason": [_slice(each) for each in summary.by_exit],
+        "excursions": {name: _known(value) for name, value in asdict(summary.excursions).items()},
+        "start_cash": float(result.account.start_cash),
+        "final_equity": float(result.curve.equity[-1]),
+        "realised_pnl": float(result.account.realised_pnl),
+        "fees": float(result.account.fees),
+        "open_positions": sum(1 for each in result.positions if each.quantity),
+        "trades": [_trade(each, names) for each in result.trades],
+        "equity": {"ts": result.curve.ts.tolist(), "equity": result.curve.equity.tolist()},
+        "seconds": round(done.seconds, 3),
+    }
+
+
+def _figures(figures: Figures) -> dict[str, Any]:
+    return {name: _known(value) for name, value in asdict(figures).items()}
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _slice(each: Slice) -> dict[str, Any]:
+    return {name: _known(value) if isinstance(value, float) else value for name, value in asdict(each).items()}
+
+
+def _trade(trade: ClosedTrade, names: dict[int, str]) -> dict[str, Any]:
+    return {
+        "symbol": names[trade.symbol_id],
+        "decided_at": trade.decided_at.isoformat(),
+        "entry_time": trade.entry_time.isoformat(),
+        "exit_time": trade.exit_time.isoformat(),
+        "entry_price": float(trade.entry_price),
+        "exit_price": float(trade.exit_price),
+        "quantity": float(trade.quantity),
+        "pnl": float(trade.pnl),
+        "fees": float(trade.fees),
+        "exit_reason": trade.exit_reason.value,
+        "held_seconds": seconds_of(trade.exit_time) - seconds_of(trade.entry_time),
+        "mae": trade.mae,
+        "mfe": trade.mfe,
+    }
+
+
+def _slices(title: str, slices: Iterable[Slice]) -> Table:
+    table = Table(box=None, padding=(0, 2))
+    table.add_column(f"by {title}")
+    for name in ("trades", "win rate", "P&L", "fees", "profit factor"):
+        table.add_column(name, justify="right")
+    for each in slices:
+        table.add_row(
+            each.name,
+            str(each.trades),
+            shown(each.win_rate, PERCENT),
+            shown(each.pnl, MONEY),
+            shown(each.fees, MONEY),
+            shown(each.profit_factor, NUMBER),
+        )
+    return table

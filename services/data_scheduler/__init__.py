@@ -1,1 +1,0 @@
-"""What keeps the database in order."""

@@ -1,0 +1,178 @@
+"""`tracker backtest` over candle files and over the database, and what it says of input it cannot use."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import SecretStr
+from rich.console import Console
+from tracker.domain.errors import ConfigError, InputError
+from tracker.domain.signal import Strategy
+
+from services.control.backtest import BacktestRequest, backtest, params_of, write_page
+from services.control.backtest_report import report
+from services.control.backtest_view import backtest_view, document
+from services.control.importing import import_candles
+from services.control.settings import ControlSettings
+
+BEGIN = datetime(2024, 3, 1, tzinfo=UTC)
+QUIET = Console(quiet=True)
+
+
+def settings_for(url: str, folder: Path) -> ControlSettings:
+    return ControlSettings(DATABASE_URL=SecretStr(url), TRACKER_STATE_DIR=folder)
+
+
+def write_candles(
+    path: Path, *, bars: int = 9_000, minutes: int = 5, seed: int = 3, spoil: tuple[int, str, str] | None = None
+) -> Path:
+    """Write 5m candles of a walk; `spoil` is (row, column, text)."""
+    rng = np.random.default_rng(seed)
+    close = 100.0 * np.exp(np.cumsum(rng.normal(0, 0.003 * (minutes / 5) ** 0.5, bars)))
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(("ts", "open", "high", "low", "close", "volume"))
+        for row in range(bars):
+            open_ = close[row - 1] if row else 100.0
+            cells = {
+                "ts": f"{BEGIN + timedelta(minutes=minutes * row):%Y-%m-%dT%H:%M:%SZ}",
+                "open": repr(float(open_)),
+                "high": repr(float(max(open_, close[row]) * 1.001)),
+                "low": repr(float(min(open_, close[row]) * 0.999)),
+                "close": repr(float(close[row])),
+                "volume": repr(float(rng.gamma(2.0, 5e5))),
+            }
+            if spoil is not None and spoil[0] == row:
+                cells[spoil[1]] = spoil[2]
+            out.writerow(cells.values())
+    return path
+
+
+def request(candles: str | Path, **changes: Any) -> BacktestRequest:
+    plain: dict[str, Any] = {
+        "strategy": Strategy.CHANNEL,
+        "first": None,
+        "end": None,
+        "symbols": (),
+        "params": {},
+        "candles": str(candles),
+    }
+    return BacktestRequest(**(plain | changes))
+
+
+@pytest.fixture
+def candles(tmp_path: Path) -> Path:
+    folder = tmp_path / "candles"
+    folder.mkdir()
+    write_candles(folder / "ADA-USD_5m.csv", seed=3)
+    write_candles(folder / "BTC-USD_5m.csv", seed=4)
+    return folder
+
+
+def test_a_backtest_of_files_says_what_came_of_it_and_counts_tries(
+    database_url: str, tmp_path: Path, candles: Path
+) -> None:
+    settings = settings_for(database_url, tmp_path)
+    done = backtest(settings, request(candles), QUIET)
+    said = document(done)
+    assert said["symbols"] == ["ADA-USD", "BTC-USD"]
+    assert len(said["trades"]) == len(done.result.trades) > 5
+    assert said["metrics"]["trials"] == 1
+    assert 0 < said["metrics"]["random_entry_p"] <= 1
+    assert said["final_equity"] == pytest.approx(said["start_cash"] * (1 + said["metrics"]["total_return"]), rel=1e-9)
+    assert sum(each["trades"] for each in said["per_symbol"]) == len(said["trades"])
+    assert sum(each["pnl"] for each in said["per_exit_reason"]) == pytest.approx(
+        sum(each["pnl"] for each in said["trades"])
+    )
+    again = document(backtest(settings, request(candles), QUIET))
+    assert again["trades"] == said["trades"]
+    assert again["equity"] == said["equity"]
+    assert again["metrics"]["trials"] == 1
+    other = document(backtest(settings, request(candles, params={"min_strength": 0.5}), QUIET))
+    assert other["metrics"]["trials"] == 2
+    assert other["metrics"]["deflated_sharpe_ratio"] <= other["metrics"]["probabilistic_sharpe_ratio"]
+
+
+def test_the_database_gives_what_the_files_give(database_url: str, tmp_path: Path) -> None:
+    settings = settings_for(database_url, tmp_path)
+    candles = tmp_path / "minutes"
+    candles.mkdir()
+    for number, symbol in enumerate(("ADA-USD", "BTC-USD")):
+        write_candles(candles / f"{symbol}_1m.csv", bars=30_000, minutes=1, seed=number)
+    import_candles(settings, [candles], None, None, QUIET)
+    span = {"first": BEGIN + timedelta(days=10), "end": BEGIN + timedelta(days=20)}
+    files = document(backtest(settings, request(candles, **span), QUIET))
+    stored = document(backtest(settings, request("database", **span), QUIET))
+    assert stored["trades"] == files["trades"]
+    assert len(stored["trades"]) > 3
+    assert stored["metrics"]["total_return"] == pytest.approx(files["metrics"]["total_return"], rel=1e-9)
+
+
+def test_the_page_stands_alone(database_url: str, tmp_path: Path, candles: Path) -> None:
+    done = backtest(settings_for(database_url, tmp_path), request(candles), QUIET)
+    write_page(tmp_path / "out" / "report.html", report(done))
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("<svg") >= 5
+    assert "http" not in page
+    assert "<script" not in page
+    assert "nan" not in page.lower()
+    for title in ("Equity", "Drawdown", "By month", "By symbol", "By market regime", "By exit reason", "Exposure"):
+        assert title in page
+    assert backtest_view(done) is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"params": {"nonsense": 1}}, "channel has no 'nonsense'"),
+        ({"params": {"min_strength": 3}}, "min_strength = 3"),
+        ({"params": {"min_strength": "high"}}, "min_strength"),
+        ({"symbols": ("ZZZ-USD",)}, "'ZZZ-USD'"),
+        ({"first": BEGIN + timedelta(days=3), "end": BEGIN + timedelta(days=2)}, "is not after --from"),
+        ({"first": BEGIN + timedelta(days=300)}, "no candles in 2024-12-26"),
+        ({"candles": "nowhere"}, "nowhere does not exist"),
+        ({"candles": "database"}, "has no 15m bars at all"),
+        ({"candles": "database", "symbols": ("ADA-USD",)}, "'ADA-USD' is not in the database"),
+    ],
+)
+def test_input_that_cannot_be_used_is_one_sentence(
+    database_url: str, tmp_path: Path, candles: Path, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises((InputError, ConfigError)) as caught:
+        backtest(settings_for(database_url, tmp_path), request(changes.pop("candles", candles), **changes), QUIET)
+    assert words in str(caught.value)
+    assert len(str(caught.value).strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        ((40, "close", "nan"), ("line 42", "close", "'nan'")),
+        ((40, "high", "1e-9"), ("the bar of 2024-03-01T03:20:00 cannot be", "high 1e-09")),
+        ((40, "open", "0"), ("open[40] is 0.0",)),
+        ((40, "volume", "-1"), ("volume[40] is -1.0",)),
+    ],
+)
+def test_a_bar_that_cannot_be_is_named(
+    database_url: str, tmp_path: Path, spoil: tuple[int, str, str], words: tuple[str, ...]
+) -> None:
+    path = write_candles(tmp_path / "ADA-USD_5m.csv", bars=200, spoil=spoil)
+    with pytest.raises(InputError) as caught:
+        backtest(settings_for(database_url, tmp_path), request(path), QUIET)
+    for each in words:
+        assert each in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["min_strength", "=3", "min_strength="])
+def test_a_parameter_without_name_or_value_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is not NAME=VALUE"):
+        params_of([text])
+
+
+def test_parameters_are_numbers_where_they_look_like_numbers() -> None:
+    assert params_of(["a=1,b=2.5", "c=high"]) == {"a": 1, "b": 2.5, "c": "high"}
