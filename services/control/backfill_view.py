@@ -11,13 +11,12 @@ from rich.text import Text
 
 def backfill_view(report: Mapping[str, Any]) -> RenderableType:
     """Return what `tracker backfill` prints without --json."""
-    symbols: Mapping[str, Any] = report["symbols"]
-    partial = {name: each["reasons"] for name, each in symbols.items() if each["state"] != "complete"}
-    lines = [Text(f"{len(symbols) - len(partial)} symbols complete", "green")]
+    partial: Mapping[str, list[str]] = report["partial"]
+    unsupported: Mapping[str, str] = report["unsupported"]
+    lines = [Text(f"{len(report['complete'])} symbols complete", "green")]
     if partial:
         lines.append(Text(f"{len(partial)} partial", "yellow"))
-        lines += [Text(f"  {name}: {'; '.join(reasons)}") for name, reasons in partial.items()]
-    unsupported: Mapping[str, str] = report["unsupported"]
+        lines += [Text(f"  {name}: {'; '.join(reasons)}") for name, reasons in sorted(partial.items())]
     if unsupported:
         lines.append(Text(f"{len(unsupported)} unsupported", "yellow"))
         lines += [Text(f"  {name}: {reason}") for name, reason in sorted(unsupported.items())]

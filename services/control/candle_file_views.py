@@ -6,24 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-_COUNTS = ("rows", "new", "corrected", "unchanged", "rejected", "rolled_up")
+_COUNTS = ("new", "corrected", "unchanged", "rejected", "rolled_up")
 
 
 def import_view(report: Mapping[str, Any]) -> RenderableType:
-    """Return an import's report: a row a file, and examples of what was rejected."""
-    table = Table("file", "symbol", "timeframe", *(name.replace("_", " ") for name in _COUNTS), box=None)
-    notes: list[RenderableType] = []
+    """Return an import's report: a line a file, and examples of what was rejected."""
+    lines: list[Text] = []
     for each in report["files"]:
-        counts = (f"{each[name]:,}" for name in _COUNTS)
-        table.add_row(each["file"], each["symbol"], each["timeframe"], *counts)
-        notes += [Text(f"{each['file']}: {example}", "yellow") for example in each["examples"]]
+        counts = ", ".join(f"{each[name]:,} {name.replace('_', ' ')}" for name in _COUNTS if each[name])
+        what = f"{each['symbol']} {each['timeframe']}, {each['rows']:,} rows"
+        lines.append(Text(f"{each['file']}: {what}" + (f": {counts}" if counts else "")))
+        lines += [Text(f"{each['file']}: {example}", "yellow") for example in each["examples"]]
         if each["rejected"] > len(each["examples"]):
-            notes.append(Text(f"{each['file']}: and {each['rejected'] - len(each['examples']):,} more", "yellow"))
-    rows = sum(each["rows"] for each in report["files"])
-    return Group(table, *notes, _pace(rows, report["seconds"]))
+            lines.append(Text(f"{each['file']}: and {each['rejected'] - len(each['examples']):,} more", "yellow"))
+    return Group(*lines, _pace(sum(each["rows"] for each in report["files"]), report["seconds"]))
 
 
 def export_view(report: Mapping[str, Any]) -> RenderableType:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from tracker.domain.errors import InputError
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.runtime.candle_batches import BATCH_ROWS, write_csv
-from tracker.runtime.candle_parquet import need_parquet, write_parquet
+from tracker.runtime.candle_parquet import write_parquet
 from tracker.store.bars import BarTable
 from tracker.store.database import Database
 from tracker.store.exports import read_bars
@@ -79,8 +79,6 @@ def export_candles(settings: ControlSettings, request: ExportRequest, console: C
         raise InputError("--symbols: name at least one")
     if request.first >= request.end:
         raise InputError(f"--from: {request.first.isoformat()} is not before --to, {request.end.isoformat()}")
-    if request.format is FileFormat.PARQUET:
-        need_parquet()
     try:
         request.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

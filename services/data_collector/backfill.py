@@ -64,8 +64,8 @@ class Backfill:
     async def run(self, order: Order) -> dict[str, Any]:
         """Fetch what is missing and return the report.
 
-        Raises InputError where a named symbol is unknown, unsupported or paused, FeedAuthError where the vendor
-        refuses the key, DatabaseUnavailableError where the database stays away.
+        Raises InputError where a named symbol is unknown or paused, FeedAuthError where the vendor refuses the key,
+        DatabaseUnavailableError where the database stays away.
         """
         started = self.clock.monotonic()
         roster = await call_roll(self.database, self.feed, self.universe)
@@ -76,15 +76,18 @@ class Backfill:
         total = len(chunks)
         self.tell({"event": "plan", "symbols": len(chosen), "chunks": total, "bars": expected_bars(chunks)})
         sums = await self._fetch_all(chosen, chunks)
-        report = {
-            "symbols": await self._states(chosen, spans),
-            "unsupported": {} if order.symbols else dict(roster.unsupported),
+        reasons = await self._shortcomings(chosen, spans)
+        return {
+            "complete": [symbol for symbol, said in reasons.items() if not said],
+            "partial": {symbol: said for symbol, said in reasons.items() if said},
+            "unsupported": {
+                symbol: reason for symbol, reason in roster.unsupported.items() if symbol in (order.symbols or [symbol])
+            },
             "chunks": total,
             "chunks_failed": len(self._failed),
             "seconds": round(self.clock.monotonic() - started, 3),
             **sums,
         }
-        return report
 
     async def _plan(self, chosen: Mapping[str, Instrument], spans: Sequence[Span], *, again: bool) -> list[Chunk]:
         frames = [span.timeframe for span in spans]
@@ -154,10 +157,10 @@ class Backfill:
                 self.log.warning("the database is waited for", action="backfill_wait", error=str(error))
                 await asyncio.sleep(backoff.next_wait())
 
-    async def _states(self, chosen: Mapping[str, Instrument], spans: Sequence[Span]) -> dict[str, Any]:
-        """Return for each symbol whether its history is complete, and why not."""
+    async def _shortcomings(self, chosen: Mapping[str, Instrument], spans: Sequence[Span]) -> dict[str, list[str]]:
+        """Return for each symbol why its history is not complete, nothing where it is."""
         failures = {(chunk.symbol_id, chunk.timeframe): reason for chunk, reason in self._failed.items()}
-        states: dict[str, Any] = {}
+        found_wanting: dict[str, list[str]] = {}
         async with self.database.transaction() as transaction:
             for symbol, each in chosen.items():
                 reasons: list[str] = []
@@ -170,20 +173,18 @@ class Backfill:
                     reason = failure or _shortfall(span, found)
                     if reason is not None:
                         reasons.append(f"{span.timeframe}: {reason}")
-                states[symbol] = {"state": "partial" if reasons else "complete", "reasons": reasons}
-        return states
+                found_wanting[symbol] = reasons
+        return found_wanting
 
 
 def _chosen(roster: Roster, symbols: Sequence[str]) -> dict[str, Instrument]:
-    """Return the symbols to fetch by name; raises InputError for one that cannot be had."""
+    """Return the symbols to fetch by name; raises InputError for one that is paused or unknown."""
     active = {each.symbol: each for each in roster.instruments}
     for symbol in symbols:
-        if symbol in roster.unsupported:
-            raise InputError(f"--symbols: {symbol} is not supported: {roster.unsupported[symbol]}")
-        if symbol not in active:
+        if symbol not in active and symbol not in roster.unsupported:
             what = "is paused" if symbol in roster.symbol_ids else "is not in the universe"
             raise InputError(f"--symbols: {symbol} {what}")
-    return {symbol: active[symbol] for symbol in symbols} if symbols else active
+    return {symbol: active[symbol] for symbol in symbols if symbol in active} if symbols else active
 
 
 def _of_symbols(chunks: Iterable[Chunk], symbols: Mapping[str, object], spans: Sequence[Span]) -> list[Chunk]:

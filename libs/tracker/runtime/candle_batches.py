@@ -23,14 +23,19 @@ CSV, PARQUET = ".csv", ".parquet"
 # What files of other tools may lack: unknown, they are NaN and 0.
 EXTRAS = ("vwap", "trades")
 MOST_TRADES = 2_147_483_647
+_SYMBOL = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
 _NAME = re.compile(r"(?P<symbol>[A-Z0-9]+-[A-Z0-9]+)_(?P<timeframe>1m|5m|15m|1h|1d)(?:_.*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandleBatch:
-    """Rows as they stand in the file, those that hold no numbers apart; `read` is how many bytes it took so far."""
+    """Rows as they stand in the file, those that hold no numbers apart.
+
+    `lines` says where in the file each row of the table is, `read` how many bytes were read so far.
+    """
 
     table: BarTable
+    lines: NDArray[np.int64]
     bad_rows: tuple[BadRow, ...]
     read: int
 
@@ -42,6 +47,8 @@ def files_to_import(
 
     Raises InputError naming the path.
     """
+    if symbol is not None and _SYMBOL.fullmatch(symbol) is None:
+        raise InputError(f"--symbol: {symbol!r} is not BASE-QUOTE in capitals, such as BTC-USD")
     files: list[CandleFile] = []
     for path in paths:
         if not path.exists():
@@ -133,16 +140,17 @@ def _batch(
     path: Path, rows: Sequence[tuple[int, list[str]]], order: tuple[int, ...], extras: tuple[int | None, ...], read: int
 ) -> CandleBatch:
     fast = read_columns([row for _, row in rows], order)
-    kept, bad = [row for _, row in rows], list[BadRow]()
+    kept, bad = rows, list[BadRow]()
     if fast is None:
         parsed = [read_row(path, line, row, order) for line, row in rows]
         bad = [each for each in parsed if isinstance(each, BadRow)]
         good = [each for each in parsed if not isinstance(each, BadRow)]
-        kept = [row for (_, row), each in zip(rows, parsed, strict=True) if not isinstance(each, BadRow)]
+        kept = [row for row, each in zip(rows, parsed, strict=True) if not isinstance(each, BadRow)]
         values = np.array([each[1] for each in good], dtype=np.float64).reshape(-1, len(COLUMNS) - 1).T
         fast = np.array([each[0] for each in good], dtype=np.int64), values
-    vwap, trades = (_numbers(kept, column) for column in extras)
-    return CandleBatch(table=table_of(*fast, vwap, trades), bad_rows=tuple(bad), read=read)
+    vwap, trades = (_numbers([row for _, row in kept], column) for column in extras)
+    lines = np.array([line for line, _ in kept], dtype=np.int64)
+    return CandleBatch(table=table_of(*fast, vwap, trades), lines=lines, bad_rows=tuple(bad), read=read)
 
 
 def _numbers(rows: Sequence[Sequence[str]], column: int | None) -> NDArray[np.float64]:

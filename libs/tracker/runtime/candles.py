@@ -26,7 +26,7 @@ _NAME = re.compile(r"(?P<symbol>[A-Z0-9]+-[A-Z0-9]+)_(?P<timeframe>1m|5m|15m|1h|
 _ISO_WITH_Z = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ")
 # A number at or above this is milliseconds: as seconds it would be the year 5138.
 _MILLISECONDS_FROM = 100_000_000_000
-_LATEST_SECOND = 4_102_444_800  # 2100-01-01
+LATEST_SECOND = 4_102_444_800  # 2100-01-01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +177,7 @@ def _iso_column(cells: Sequence[str]) -> Seconds | None:
         moments = np.array([cell[:-1] for cell in cells], dtype="datetime64[s]").astype(np.int64)
     except ValueError:
         return None
-    return moments if 0 <= int(moments.min()) and int(moments.max()) < _LATEST_SECOND else None
+    return moments if 0 <= int(moments.min()) and int(moments.max()) < LATEST_SECOND else None
 
 
 def _read_rows(
@@ -242,7 +242,7 @@ def parse_open_time(text: str) -> int:
     except (ValueError, OverflowError):
         raise ValueError("is neither an ISO time nor epoch seconds or milliseconds") from None
     seconds, rest = divmod(milliseconds, 1000)
-    if not 0 <= seconds < _LATEST_SECOND:
+    if not 0 <= seconds < LATEST_SECOND:
         raise ValueError("lies outside 1970 to 2100")
     if rest:
         raise ValueError("is not a whole second")

@@ -20,8 +20,17 @@ def split_table(
 
     `origin` says in a rejection where the bar came from.
     """
+    fine = possible(table, timeframe)
+    if fine.all():
+        return table, []
+    bad = [bar_at(table, int(index), symbol, timeframe) for index in np.flatnonzero(~fine)]
+    return rows_of(table, fine), [rejection_of(bar, bar.defect() or "impossible", origin) for bar in bad]
+
+
+def possible(table: BarTable, timeframe: Timeframe) -> NDArray[np.bool_]:
+    """Tell of each row whether it can be true, as `Bar.defect` does of a bar."""
     prices = np.stack((table.open, table.high, table.low, table.close))
-    fine = (
+    return (
         np.isfinite(prices).all(axis=0)
         & (prices > 0).all(axis=0)
         & np.isfinite(table.volume)
@@ -30,10 +39,6 @@ def split_table(
         & (table.low <= prices.min(axis=0))
         & (table.ts % timeframe.seconds == 0)
     )
-    if fine.all():
-        return table, []
-    bad = [bar_at(table, int(index), symbol, timeframe) for index in np.flatnonzero(~fine)]
-    return rows_of(table, fine), [rejection_of(bar, bar.defect() or "impossible", origin) for bar in bad]
 
 
 def rows_of(table: BarTable, rows: NDArray[np.bool_] | NDArray[np.intp]) -> BarTable:

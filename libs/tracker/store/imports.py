@@ -46,11 +46,13 @@ async def merge_history(
     timeframe: Timeframe,
     bars: BarTable,
     source: BarSource = BarSource.REST,
+    whole: tuple[datetime, datetime] = (EPOCH, EPOCH),
 ) -> Merged:
-    """Merge bars of one symbol, ascending and each open once.
+    """Merge bars of one symbol, ascending and each open once; `whole` is a span in which these leave none out.
 
     A stored bar that differs is corrected and kept in `bar_revisions`, and so is one that comes late into what is
-    declared complete. Bars rolled up from finer ones are not replaced but rolled up again where these changed.
+    declared complete. A coarse bar rolled up from finer ones is not replaced, but rolled up again where these changed.
+    So is a vendor's, where corrected or imported bars make it up: a coarse bar says what the finest bars say.
     """
     if len(bars) == 0:
         return Merged()
@@ -67,7 +69,8 @@ async def merge_history(
     if len(touched) == 0:
         return Merged()
     await transaction.execute("imports.raise_latest", symbol_id, timeframe.value, first, last)
-    rerolled = await _reroll(transaction, symbol_id, timeframe, touched)
+    doubtful = touched if source is BarSource.IMPORT else corrected
+    rerolled = await _reroll(transaction, symbol_id, timeframe, whole, touched, doubtful)
     return Merged(new=len(new), corrected=len(corrected), rerolled=rerolled, touched=touched)
 
 
@@ -162,25 +165,39 @@ async def _move(
 
 
 async def _reroll(
-    transaction: Transaction, symbol_id: int, base: Timeframe, touched: NDArray[np.int64]
+    transaction: Transaction,
+    symbol_id: int,
+    base: Timeframe,
+    whole: tuple[datetime, datetime],
+    touched: NDArray[np.int64],
+    doubtful: NDArray[np.int64],
 ) -> int:
-    """Roll the stored roll-ups that the touched bars belong to up again; return how many changed."""
+    """Roll stored roll-ups of touched bars up again, and vendor's bars of doubtful ones; return how many changed."""
     coarser = [each for each in Timeframe if each.seconds > base.seconds]
     if not coarser:
         return 0
     first = Timeframe.D1.floor(_moment(int(touched[0])))
     end = _moment(int(touched[-1])) + Timeframe.D1.duration
-    stored: dict[str, list[int]] = {}
-    for row in await transaction.fetch(
-        "imports.rolled_there", symbol_id, [each.value for each in coarser], first, end, base.value
-    ):
-        stored.setdefault(row["timeframe"], []).append(row["ts"])
+    names = [each.value for each in coarser]
+    found = await transaction.fetch(
+        "imports.coarse_there", symbol_id, names, first, end, base.value, *whole, len(doubtful) > 0
+    )
     changed = 0
     for timeframe in coarser:
-        buckets = np.unique(touched // timeframe.seconds * timeframe.seconds)
-        for begin, stop in _runs(np.intersect1d(buckets, stored.get(timeframe.value, [])), timeframe.seconds):
+        mine = [row for row in found if row["timeframe"] == timeframe.value]
+        buckets = np.union1d(
+            _buckets(touched, timeframe, [row["ts"] for row in mine if row["rolled"]]),
+            _buckets(doubtful, timeframe, [row["ts"] for row in mine if not row["rolled"]]),
+        )
+        for begin, stop in _runs(buckets, timeframe.seconds):
             changed += await roll_up(transaction, timeframe, _moment(begin), _moment(stop), [symbol_id])
     return changed
+
+
+def _buckets(opens: NDArray[np.int64], timeframe: Timeframe, stored: Sequence[int]) -> NDArray[np.int64]:
+    """Return the stored buckets that hold any of the opens."""
+    seconds = timeframe.seconds
+    return np.intersect1d(np.unique(opens // seconds * seconds), np.array(stored, dtype=np.int64))
 
 
 def _runs(buckets: NDArray[Any], seconds: int) -> Iterable[tuple[int, int]]:

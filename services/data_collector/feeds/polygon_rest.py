@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
@@ -15,12 +14,11 @@ from tracker.domain.errors import FeedAuthError, FeedError, TrackerError
 from tracker.domain.timeframe import Timeframe
 from tracker.store.bars import BarTable
 
-from services.data_collector.feeds.polygon_messages import LARGEST_NUMBER
+from services.data_collector.feeds.polygon_aggregates import Rows, bar_table, read_body, rows_of
 from services.data_collector.feeds.rest import VendorRest
 from services.data_collector.settings import CollectorSettings
 
 PAGE_LIMIT = 50_000
-LAST_MOMENT_MS = 4_102_444_799_999  # the last second of 2099
 _UNITS = {
     Timeframe.M1: (1, "minute"),
     Timeframe.M5: (5, "minute"),
@@ -54,6 +52,10 @@ class PolygonRest(VendorRest):
             " set POLYGON_API_KEY to a key that is entitled to crypto data"
         )
 
+    def decode(self, content: bytes) -> Any:
+        """Return the body, with bars as columns."""
+        return read_body(content)
+
     def judge(self, body: Any) -> Any:
         """Return the body; raises FeedError where it is no object."""
         if not isinstance(body, dict):
@@ -84,12 +86,11 @@ class PolygonRest(VendorRest):
         multiplier, unit = _UNITS[timeframe]
         start_ms, end_ms = round(first.timestamp() * 1000), round(end.timestamp() * 1000) - 1
         path = f"/v2/aggs/ticker/{ticker}/range/{multiplier}/{unit}/{start_ms}/{end_ms}"
-        pages: list[np.ndarray[Any, np.dtype[np.float64]]] = []
+        pages: list[Rows] = []
         parameters = {"adjusted": "true", "sort": "asc", "limit": str(PAGE_LIMIT)}
         async for page in self._pages(path, parameters):
-            if rows := page.get("results"):
-                pages.append(_numbers(rows))
-        return _bar_table(np.concatenate(pages) if pages else np.empty((0, 8)))
+            pages.append(rows_of(page.get("results")))
+        return bar_table(np.concatenate(pages))
 
     async def _pages(self, path: str, parameters: dict[str, str]) -> AsyncIterator[dict[str, Any]]:
         following: str | None = path
@@ -100,55 +101,14 @@ class PolygonRest(VendorRest):
 
 
 def _complaint(response: httpx.Response) -> str:
-    body = _json_object(response.content) or {}
+    body = _said(response.content)
     said = str(body.get("error") or body.get("message") or response.reason_phrase)
     return said[:200].rstrip(". ")
 
 
-def _json_object(content: bytes) -> dict[str, Any] | None:
+def _said(content: bytes) -> dict[str, Any]:
     try:
         body: Any = orjson.loads(content)
     except orjson.JSONDecodeError:
-        return None
-    return body if isinstance(body, dict) else None
-
-
-def _numbers(rows: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return one row of numbers a bar."""
-    try:
-        return np.array(
-            [(r["t"], r["o"], r["h"], r["l"], r["c"], r["v"], r.get("vw", np.nan), r.get("n", 0)) for r in rows],
-            dtype=np.float64,
-        )
-    except (TypeError, ValueError, KeyError, AttributeError):
-        return np.array([_repaired_row(row) for row in rows], dtype=np.float64)
-
-
-def _repaired_row(row: Any) -> tuple[float, ...]:
-    """Return a row with NaN for what is no number, for which the bar will be rejected by name and value."""
-    facts: dict[str, Any] = row if isinstance(row, dict) else {}
-    moment = _number(facts.get("t"))
-    prices = (_number(facts.get(name)) for name in ("o", "h", "l", "c", "v", "vw"))
-    trades = _number(facts.get("n"))
-    return (-1000.0 if math.isnan(moment) else moment, *prices, 0.0 if math.isnan(trades) else trades)
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
-
-
-def _bar_table(rows: np.ndarray[Any, np.dtype[np.float64]]) -> BarTable:
-    columns = rows.T.copy()
-    values = columns[1:7]
-    values[np.abs(values) > LARGEST_NUMBER] = np.nan
-    return BarTable(
-        # A moment that is none becomes one at which no bar opens, and is rejected for it.
-        ts=(columns[0].clip(-1000, LAST_MOMENT_MS) // 1000).astype(np.int64),
-        open=columns[1],
-        high=columns[2],
-        low=columns[3],
-        close=columns[4],
-        volume=columns[5],
-        vwap=columns[6],
-        trades=columns[7].clip(0, 2_147_483_647).astype(np.int32),
-    )
+        return {}
+    return body if isinstance(body, dict) else {}

@@ -83,6 +83,10 @@ class VendorRest:
         """Return what goes with every request; overridden where there is a key."""
         return {}
 
+    def decode(self, content: bytes) -> Any:
+        """Return the JSON of a body, raising orjson.JSONDecodeError where it is none."""
+        return orjson.loads(content)
+
     def judge(self, body: Any) -> Any:
         """Return the body, or raise the error it stands for; overridden where errors come with status 200."""
         return body
@@ -114,14 +118,14 @@ class VendorRest:
         return body
 
     def _body_of(self, response: httpx.Response) -> Any:
-        status, text = response.status_code, response.text[:200]
+        status = response.status_code
         if status != 200:
             kind = FeedRateLimitError if status == 429 else FeedError
-            raise self._failed(str(status), kind(f"{self._base} answered {status}: {text}"))
+            raise self._failed(str(status), kind(f"{self._base} answered {status}: {response.text[:200]}"))
         try:
-            return self.judge(orjson.loads(response.content))
+            return self.judge(self.decode(response.content))
         except orjson.JSONDecodeError as error:
-            told = FeedError(f"{self._base} answered what is not JSON: {text!r}")
+            told = FeedError(f"{self._base} answered what is not JSON: {response.text[:200]!r}")
             raise self._failed("unreadable", told) from error
         except RequestRefusedError:
             REQUESTS.labels("refused").inc()

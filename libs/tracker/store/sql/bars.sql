@@ -91,9 +91,9 @@ WITH base AS MATERIALIZED (
   INSERT INTO tracker.bar_revisions (symbol_id, timeframe, ts, open, high, low, close, volume, vwap, revision)
   SELECT s.symbol_id, s.timeframe, s.ts, p.open, p.high, p.low, p.close, p.volume, p.vwap, s.revision
   FROM stored s
-  JOIN tracker.bar_watermarks w ON w.timeframe = s.timeframe
+  LEFT JOIN tracker.bar_watermarks w ON w.timeframe = s.timeframe
   LEFT JOIN replaced p ON p.symbol_id = s.symbol_id AND p.ts = s.ts
-  WHERE s.ts + $5::interval <= w.closed_through
+  WHERE p.ts IS NOT NULL OR s.ts + $5::interval <= w.closed_through
 ), latest AS (
   INSERT INTO tracker.latest_bar AS l
     (symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at)

@@ -91,12 +91,26 @@ ON CONFLICT (symbol_id, timeframe) DO UPDATE SET
   volume = excluded.volume, vwap = excluded.vwap, received_at = excluded.received_at
 WHERE l.ts <= excluded.ts;
 
--- name: rolled_there
--- The bars of one symbol in [$3, $4) that were rolled up from its bars of timeframe $5, by timeframe and open in Unix
--- seconds; none where $5 is not the finest it has.
-SELECT timeframe::text AS timeframe, (extract(epoch FROM ts))::bigint AS ts
-FROM tracker.ohlc_data
-WHERE symbol_id = $1 AND timeframe = ANY ($2::text[]) AND ts >= $3 AND ts < $4 AND source = 'rollup'
+-- name: coarse_there
+-- The bars of one symbol in [$3, $4) that can be rolled up from its bars of timeframe $5, by timeframe and open in Unix
+-- seconds; none where $5 is not the finest it has. Those of a vendor count where nothing finer can be missing: in what
+-- was fetched, in what was collected live, and in [$6, $7).
+WITH whole AS (
+  SELECT range_agg(span) AS spans FROM (
+    SELECT tstzrange(starts_at, ends_at) FROM tracker.backfill_chunks
+    WHERE symbol_id = $1 AND timeframe = $5 AND status = 'done' AND starts_at < $4 AND ends_at > $3
+    UNION ALL
+    SELECT tstzrange(opened_at, closed_through) FROM tracker.bar_watermarks
+    WHERE timeframe = '1m' AND opened_at < closed_through
+    UNION ALL
+    SELECT tstzrange($6, $7)
+  ) AS each(span)
+)
+SELECT o.timeframe::text AS timeframe, (extract(epoch FROM o.ts))::bigint AS ts, o.source = 'rollup' AS rolled
+FROM tracker.ohlc_data o, whole w
+WHERE o.symbol_id = $1 AND o.timeframe = ANY ($2::text[]) AND o.ts >= $3 AND o.ts < $4
+  AND (o.source = 'rollup' OR ($8 AND o.source <> 'stream'
+    AND w.spans @> tstzrange(o.ts, o.ts + tracker.duration(o.timeframe))))
   AND EXISTS (SELECT FROM tracker.symbols WHERE symbol_id = $1 AND base_timeframe = $5)
 ORDER BY 1, 2;
 
