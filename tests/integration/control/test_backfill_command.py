@@ -61,7 +61,7 @@ async def test_history_comes_from_a_simulator_of_its_own_and_goes_into_files_and
     (["backfill", "--source", "replay"], "--source: replay has no history"),
     (["backfill", "--source", "polygon"], "POLYGON_API_KEY is missing"),
     (["import", "/nowhere"], "/nowhere does not exist"),
-    (["import", "/etc/hostname"], "neither a .csv nor a .parquet file"),
+    (["import", "LICENSE"], "neither a .csv nor a .parquet file"),
     (["import", "x.csv", "--timeframe", "2h"], "--timeframe: '2h' is not one of"),
     (["export", "--symbols", ","], "--symbols: name at least one"),
     (["export", "--symbols", "BTC-USD", "--from", "soon"], "--from: 'soon' is not an ISO time"),
