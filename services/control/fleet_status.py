@@ -27,9 +27,9 @@ class FleetStatus:
     pipeline: PipelineStatus | None
     problem: str | None
 
-    def signs(self) -> dict[str, ServiceSign]:
-        """Return the heartbeats by service."""
-        return {} if self.pipeline is None else {each.service: each for each in self.pipeline.services}
+    def signs(self) -> list[ServiceSign]:
+        """Return the heartbeats of all instances."""
+        return [] if self.pipeline is None else list(self.pipeline.services)
 
     def document(self) -> dict[str, Any]:
         """Return everything as plain JSON values; times are ISO, UTC."""
@@ -94,15 +94,28 @@ def look(run: FleetRun) -> FleetStatus:
 
 
 def _services(status: FleetStatus) -> list[dict[str, Any]]:
-    signs = status.signs()
-    programs = {each.name: each for each in status.programs}
-    names = [*programs, *(name for name in signs if name not in programs)]
-    return [_service(name, programs.get(name), signs.get(name)) for name in names]
+    left = status.signs()
+    rows: list[dict[str, Any]] = []
+    for program in status.programs:
+        sign = _sign_of(program, left)
+        if sign is not None:
+            left.remove(sign)
+        rows.append(_service(program.name, program, sign))
+    # What runs beside the fleet, such as a second collector that stands by.
+    return [*rows, *(_service(sign.service, None, sign) for sign in left)]
+
+
+def _sign_of(program: Program, signs: Sequence[ServiceSign]) -> ServiceSign | None:
+    """Return the heartbeat of the program's own process, else the newest of its service."""
+    mine = [each for each in signs if each.service == program.name]
+    own = [each for each in mine if each.pid == program.pid]
+    return min(own or mine, key=lambda each: each.age_seconds, default=None)
 
 
 def _service(name: str, program: Program | None, sign: ServiceSign | None) -> dict[str, Any]:
     return {
         "name": name,
+        "role": None if sign is None else sign.role,
         "state": None if program is None else program.state,
         "pid": None if program is None else program.pid,
         "uptime_seconds": None if program is None else program.uptime_seconds,

@@ -40,7 +40,7 @@ def _services(rows: list[dict[str, Any]]) -> RenderableType:
             continue
         beat = row["heartbeat_age_seconds"]
         table.add_row(
-            row["name"],
+            row["name"] if row["role"] is None else f"{row['name']} ({row['role']})",
             _coloured(row["state"], _STATE_COLOURS),
             _shown(row["pid"]),
             _coloured(row["status"], _STATUS_COLOURS),

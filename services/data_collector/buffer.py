@@ -61,6 +61,14 @@ class BarBuffer:
                 self._items.appendleft(item)
         DEPTH.set(len(self._items))
 
+    def give_up(self, items: Sequence[Item] = ()) -> None:
+        """Count everything that waits, and `items`, as lost: what another collector stored since may be newer."""
+        for item in (*items, *self._items):
+            if isinstance(item, Bar):
+                self.mark_lost(item.symbol, item.ts)
+        self._items.clear()
+        DEPTH.set(0)
+
     def mark_lost(self, symbol: str, since: datetime) -> None:
         """Note that bars of `symbol` that open at `since` or later are missing; they count as lost until repaired."""
         known = self._lost.get(symbol)

@@ -10,11 +10,12 @@ from typing import Any
 from prometheus_client import Counter, Gauge
 from tracker.domain.bar import Bar
 from tracker.domain.clock import Clock
-from tracker.domain.errors import FeedAuthError, FeedConnectionLimitError, TrackerError
+from tracker.domain.errors import FeedAuthError, FeedConnectionLimitError, LeaseLostError, TrackerError
+from tracker.runtime.dependency import Dependency
 from tracker.runtime.logging import Logger
-from tracker.runtime.retry import Backoff
 from tracker.runtime.universe import Universe
 from tracker.store.database import Database
+from tracker.store.fence import Fence
 from tracker.store.gaps import Expected
 
 from services.data_collector.buffer import BarBuffer, Item
@@ -25,6 +26,7 @@ from services.data_collector.plausible import Plausibility
 from services.data_collector.recovery import Recovery
 from services.data_collector.roster import Roster, call_roll
 from services.data_collector.settings import CollectorSettings
+from services.data_collector.tenure import Tenure
 
 BARS = Counter("tracker_bars_stored_total", "Bars stored", ["kind"])
 REJECTED = Counter("tracker_bars_rejected_total", "Bars rejected")
@@ -60,8 +62,9 @@ class DataCollector:
         self._closer = MinuteCloser(settings.grace_seconds)
         self._plausible = Plausibility(feed.now, clock, feed.vendor)
         self._partitions = Partitions(known=set())
+        self._tenure = Tenure(database, feed.vendor, settings, clock, log)
         self._recovery = Recovery(feed, database, settings, log, self._buffer, self._store, self._vendor_now)
-        self._backoff = Backoff(initial=0.5, longest=settings.longest_backoff_seconds)
+        self._stream = Dependency("vendor_stream", settings.stream_policy, clock)
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
         self._closed: datetime | None = None
@@ -74,6 +77,8 @@ class DataCollector:
         water, history = self._closer.high_water, self._recovery.history
         return {
             "source": self._feed.vendor,
+            **self._tenure.detail(),
+            "stream_failures": self._stream.failures,
             "symbols": len(self._roster.instruments),
             "unsupported": dict(self._roster.unsupported),
             "received": self._buffer.received,
@@ -87,25 +92,34 @@ class DataCollector:
             "backfill_bars": history.bars,
             "complete_history": self._recovery.backfilled and history.chunks_failed == 0,
             "silent": self._recovery.gaps.silent(),
-            "problem": self._problem,
+            "problem": self._problem or self._tenure.problem,
             "trouble": self._feed.trouble or self._trouble,
         }
 
     async def run_once(self) -> bool:
-        """Store what waits and close what is complete, in one transaction."""
+        """Store what waits and close what is complete, in one transaction; a standby has nothing to do."""
+        fence = self._tenure.fence
+        if fence is None:
+            return False
         items = self._buffer.drain(self._settings.batch_size)
         if not items and not self._closable():
             return False
         try:
             sifted = await self._plausible.sift(items)
             self._recovery.note(sifted)
-            await self._store(sifted)
+            await self._store(sifted, fence)
+        except LeaseLostError:
+            self._buffer.give_up(items)
+            raise
         except TrackerError:
             self._buffer.restore(items)
             raise
         return bool(len(self._buffer))
 
-    async def _store(self, items: Sequence[Item]) -> None:
+    async def _store(self, items: Sequence[Item], fence: Fence | None = None) -> None:
+        fence = fence or self._tenure.fence
+        if fence is None:
+            raise LeaseLostError(f"the lease {self._tenure.name} is not held: nothing is stored")
         bars = [item for item in items if isinstance(item, Bar)]
         async with self._writing, self._database.transaction() as transaction:
             stored, months = await store_batch(transaction, items, self._roster.symbol_ids, self._partitions)
@@ -115,7 +129,7 @@ class DataCollector:
                 await close_through(transaction, self._opened_at(), moment, self._expected())
                 if self._settings.history_to is not None and moment >= self._settings.history_to:
                     await roll_open_buckets(transaction, moment)
-            await transaction.commit()
+            await transaction.commit(fence)
         self._partitions.known |= months
         if moment is not None:
             self._closed = moment
@@ -151,33 +165,44 @@ class DataCollector:
         return first
 
     async def background(self, wake: asyncio.Event) -> None:
-        """Keep the connection up; a refused key is reported and not tried again."""
+        """Keep the connection up while the lease is ours; a refused key is reported and not tried again."""
         self._wake = wake
         watch = asyncio.create_task(self._wake_at_grace())
+        try:
+            await self._tenure.serve(self._hold_connection)
+        except FeedAuthError as error:
+            # The lease is free again: another collector may have a better key.
+            self._problem = str(error)
+            self._log.error("the vendor refuses to serve", action="feed_refused", error=str(error))
+            await asyncio.Event().wait()
+        finally:
+            watch.cancel()
+            await self._feed.close()
+
+    async def _hold_connection(self) -> None:
+        """Connect again and again for as long as the lease lasts."""
+        self._buffer.give_up()
         try:
             while True:
                 await self._connect_once()
         finally:
-            watch.cancel()
-            await self._feed.close()
+            self._recovery.disconnected()
 
     async def _connect_once(self) -> None:
         try:
             if not self._roster.instruments:
                 await self._call_roll()
             await self._feed.stream(self._roster.instruments, self._receive, self._catch_up)
-        except FeedAuthError as error:
-            self._problem = str(error)
-            self._log.error("the vendor refuses to serve", action="feed_refused", error=str(error))
-            await asyncio.Event().wait()
         except FeedConnectionLimitError as error:
             RECONNECTS.labels("max_connections").inc()
+            self._stream.failed("max_connections")
             await self._pause("feed_cool_down", error, self._settings.connection_cool_down_seconds)
         except TrackerError as error:
             if not error.retryable:
                 raise
             RECONNECTS.labels(type(error).__name__).inc()
-            await self._pause("feed_reconnect", error, self._backoff.next_wait())
+            self._stream.failed(type(error).__name__)
+            await self._pause("feed_reconnect", error, self._stream.next_wait())
 
     async def _pause(self, action: str, error: TrackerError, seconds: float) -> None:
         self._recovery.disconnected()
@@ -204,7 +229,7 @@ class DataCollector:
         taken = list(items)
         self._buffer.extend(taken)
         if any(isinstance(item, Bar) for item in taken):
-            self._backoff.reset()
+            self._stream.succeeded()
         self._wake.set()
 
     async def _catch_up(self) -> None:

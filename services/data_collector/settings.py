@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
+from tracker.runtime.retry import Policy
 from tracker.runtime.settings import PROJECT_ROOT, ServiceSettings
 
 
@@ -101,7 +102,16 @@ class CollectorSettings(ServiceSettings):
         default=60.0, gt=0, description="how often minutes with missing trades are asked for"
     )
     handshake_seconds: float = Field(default=10.0, gt=0)
-    connection_cool_down_seconds: float = Field(default=60.0, ge=0)
+    connection_cool_down_seconds: float = Field(
+        default=60.0, ge=0, description="wait after the vendor said that there are too many connections"
+    )
+    lease_ttl_seconds: float = Field(
+        default=10.0, gt=0, description="after so long without a renewal another collector takes the connection"
+    )
+    lease_renew_seconds: float = Field(
+        default=2.5, gt=0, description="how often the lease is renewed, and how long before its end streaming stops"
+    )
+    initial_backoff_seconds: float = Field(default=0.5, gt=0)
     longest_backoff_seconds: float = Field(default=30.0, gt=0)
     backfill_1m_days: float = Field(default=7, ge=0)
     backfill_15m_days: float = Field(default=180, ge=0)
@@ -118,12 +128,47 @@ class CollectorSettings(ServiceSettings):
     rest_requests_per_minute: float | None = Field(
         default=None, gt=0, description="the plan's limit; 5 on the free one"
     )
-    rest_attempts: int = Field(default=6, ge=1)
-    breaker_threshold: int = Field(default=8, ge=1)
-    breaker_cool_down_seconds: float = Field(default=30.0, gt=0)
+    rest_attempts: int = Field(default=6, ge=1, description="attempts of one request before it counts as failed")
+    breaker_threshold: int = Field(
+        default=8, ge=1, description="failures in a row before the vendor's stream or REST interface is given a rest"
+    )
+    breaker_cool_down_seconds: float = Field(
+        default=30.0, gt=0, description="how long that rest lasts; then one attempt goes through"
+    )
+    breaker_patience_seconds: float = Field(
+        default=120.0, ge=0, description="how long a request for history waits for the rest to end before it fails"
+    )
 
     @property
     def settle_after(self) -> timedelta:
         """Return how long after its end REST is believed to know a bar."""
         lag = self.candle_lag_seconds if self.source == "coinbase" else 0.0
         return timedelta(seconds=max(self.confirm_after_seconds, lag))
+
+    @property
+    def rest_policy(self) -> Policy:
+        """How the vendor's REST interface is asked again."""
+        return self._policy(self.rest_attempts)
+
+    @property
+    def stream_policy(self) -> Policy:
+        """How the vendor's stream is connected again."""
+        return self._policy(None)
+
+    def _policy(self, attempts: int | None) -> Policy:
+        return Policy(
+            initial_seconds=self.initial_backoff_seconds,
+            longest_seconds=self.longest_backoff_seconds,
+            attempts=attempts,
+            failures=self.breaker_threshold,
+            cool_down_seconds=self.breaker_cool_down_seconds,
+        )
+
+    @model_validator(mode="after")
+    def _check_lease(self) -> CollectorSettings:
+        if self.lease_ttl_seconds < 3 * self.lease_renew_seconds:
+            raise ValueError(
+                f"lease_ttl_seconds = {self.lease_ttl_seconds:g} must be at least three times"
+                f" lease_renew_seconds = {self.lease_renew_seconds:g}"
+            )
+        return self

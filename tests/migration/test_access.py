@@ -179,7 +179,7 @@ async def test_a_service_reads_everything_and_writes_its_own(url: str) -> None:
         await connection.close()
     for service in SERVICES:
         own = {name for name in names if WRITERS.get(name) == service}
-        assert deletable[service] == own | {"service_leases"}, service
+        assert deletable[service] == own | SHARED, service
 
 
 async def test_a_partition_cannot_be_read_past_its_table(url: str) -> None:

@@ -9,6 +9,8 @@ class TrackerError(Exception):
     """Something in the fleet went wrong."""
 
     retryable: ClassVar[bool] = False
+    # Trying again helps only after a person has done something.
+    needs_person: ClassVar[bool] = False
 
     def __init__(self, message: str | None = None) -> None:
         """Take the class docstring's first line where no message is given."""
@@ -31,6 +33,18 @@ class DatabaseUnavailableError(TrackerError):
     """The database cannot be reached right now."""
 
     retryable = True
+
+
+class DatabaseReadOnlyError(DatabaseUnavailableError):
+    """The database takes no writes."""
+
+    needs_person = True
+
+
+class DatabaseFullError(DatabaseUnavailableError):
+    """The database's disk is full."""
+
+    needs_person = True
 
 
 class DatabaseSetupError(TrackerError):
@@ -57,6 +71,10 @@ class FeedConnectionLimitError(FeedError):
 
 class FeedRateLimitError(FeedError):
     """The vendor asks for fewer requests."""
+
+
+class CircuitOpenError(FeedError):
+    """The vendor has failed so often that it is left alone for a while."""
 
 
 class FeedAuthError(TrackerError):

@@ -11,11 +11,17 @@ from datetime import timedelta
 from tracker.domain.clock import Clock
 from tracker.domain.errors import DatabaseUnavailableError, LeaseLostError
 from tracker.store.database import Database, Transaction
-from tracker.store.leases import acquire_lease, confirm_lease, release_lease, renew_lease
+from tracker.store.fence import Fence
+from tracker.store.leases import (
+    LeaseRow,
+    acquire_lease,
+    confirm_lease,
+    read_lease,
+    release_lease,
+    renew_lease,
+)
 
-# Of the lease's time: renewed after a third, and given up with a fifth left in which to stop what goes on.
-RENEW_AFTER = 1 / 3
-STOP_BEFORE_END = 1 / 5
+RENEWALS = 4
 RETRY_SECONDS = 0.25
 
 
@@ -23,20 +29,35 @@ class Lease:
     """One name in `service_leases`, for one holder at a time.
 
     The row is compared and set by the database's clock, in short transactions, so that it works behind a transaction
-    pooler. `held` counts on this machine's monotonic clock from before a request was sent, and so ends before the row.
+    pooler. `held` counts on this machine's monotonic clock from before a request was sent, and ends one renewal's
+    time before the row does: in that time the holder stops.
     """
 
     def __init__(
-        self, database: Database, name: str, service: str, holder: str, ttl_seconds: float, clock: Clock
+        self,
+        database: Database,
+        name: str,
+        service: str,
+        holder: str,
+        ttl_seconds: float,
+        clock: Clock,
+        renew_seconds: float | None = None,
     ) -> None:
         """Nothing is asked of the database yet; `service` must be that of the database's role."""
         self.name = name
-        self.holder = holder
         self._database = database
         self._service = service
-        self._ttl = timedelta(seconds=ttl_seconds)
+        self._process = holder
+        self._term = 1
+        self._ttl = ttl_seconds
+        self._renew_seconds = renew_seconds or ttl_seconds / RENEWALS
         self._clock = clock
         self._until: float | None = None
+
+    @property
+    def holder(self) -> str:
+        """The name in the row: the process and its term, which a lost lease ends."""
+        return f"{self._process}#{self._term}"
 
     @property
     def held(self) -> bool:
@@ -48,11 +69,21 @@ class Lease:
         """How long one may still act without another renewal; 0 where the lease is not held."""
         return 0.0 if self._until is None else max(0.0, self._until - self._clock.monotonic())
 
+    @property
+    def fence(self) -> Fence | None:
+        """What a transaction of this term commits with, None where the lease is not held."""
+        return Fence(self.name, self.holder) if self.held else None
+
+    async def read(self) -> LeaseRow | None:
+        """Return who holds the lease, None where nobody does."""
+        async with self._database.transaction() as transaction:
+            return await read_lease(transaction, self.name)
+
     async def acquire(self) -> bool:
         """Take the lease where it is free; raises DatabaseUnavailableError where that cannot be known."""
         asked = self._clock.monotonic()
         async with self._database.transaction() as transaction:
-            had = await acquire_lease(transaction, self.name, self._service, self.holder, self._ttl)
+            had = await acquire_lease(transaction, self.name, self._service, self.holder, self._lifetime)
             await transaction.commit()
         return self._note(had, asked)
 
@@ -60,45 +91,66 @@ class Lease:
         """Prolong the lease; False where another has it. Raises DatabaseUnavailableError, and `held` runs on."""
         asked = self._clock.monotonic()
         async with self._database.transaction() as transaction:
-            had = await renew_lease(transaction, self.name, self.holder, self._ttl)
+            had = await renew_lease(transaction, self.name, self.holder, self._lifetime)
             await transaction.commit()
         return self._note(had, asked)
 
     async def release(self) -> None:
         """Give the lease back; it counts as lost from the call on, even where the database is away."""
-        self._until = None
+        holder = self.holder
+        self._lose()
         async with self._database.transaction() as transaction:
-            await release_lease(transaction, self.name, self.holder)
+            await release_lease(transaction, self.name, holder)
             await transaction.commit()
 
     async def confirm(self, transaction: Transaction) -> None:
         """Raise LeaseLostError unless the lease is held; within this transaction nobody can take it over then."""
         if not await confirm_lease(transaction, self.name, self.holder):
-            self._until = None
-            raise LeaseLostError(f"the lease {self.name} is no longer held by {self.holder}")
+            holder = self.holder
+            self._lose()
+            raise LeaseLostError(f"the lease {self.name} is no longer held by {holder}")
 
     async def keep(self) -> None:
         """Renew in time for as long as it works; raises LeaseLostError while there is still time to stop."""
+        failure: DatabaseUnavailableError | None = None
         while self.held:
-            await asyncio.sleep(min(self._ttl.total_seconds() * RENEW_AFTER, self.seconds_left))
-            await self._renew_in_time()
-        raise LeaseLostError(f"the lease {self.name} could not be renewed by {self.holder}")
+            await asyncio.sleep(min(self._renew_seconds, self.seconds_left))
+            failure = await self._renew_in_time()
+        reason = "another has it" if failure is None else str(failure)
+        self._lose()
+        raise LeaseLostError(f"the lease {self.name} could not be renewed: {reason}")
 
-    async def _renew_in_time(self) -> None:
+    async def _renew_in_time(self) -> DatabaseUnavailableError | None:
         """Renew, again and again where the database is away, but never beyond the time that is left."""
+        failure: DatabaseUnavailableError | None = None
         while self.held:
             try:
                 async with asyncio.timeout(self.seconds_left):
                     await self.renew()
-                return
+                return None
             except TimeoutError:
-                return
-            except DatabaseUnavailableError:
+                return failure or DatabaseUnavailableError("the database did not answer in time")
+            except DatabaseUnavailableError as error:
+                failure = error
                 await asyncio.sleep(min(RETRY_SECONDS, self.seconds_left))
+        return failure
+
+    @property
+    def _lifetime(self) -> timedelta:
+        return timedelta(seconds=self._ttl)
 
     def _note(self, had: bool, asked: float) -> bool:
-        self._until = asked + self._ttl.total_seconds() * (1 - STOP_BEFORE_END) if had else None
+        if had:
+            self._until = asked + self._ttl - self._renew_seconds
+        else:
+            self._lose()
         return had
+
+    def _lose(self) -> None:
+        """End a term: what was begun in it can never commit, not even when the lease is had again."""
+        if self._until is not None:
+            self._until = None
+            self._term += 1
 
 
 def holder_name() -> str:

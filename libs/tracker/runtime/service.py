@@ -13,11 +13,12 @@ from fastapi import FastAPI
 from prometheus_client import Counter, Gauge, Histogram
 
 from tracker.domain.clock import Clock, SystemClock
-from tracker.domain.errors import ConfigError, TrackerError
+from tracker.domain.errors import ConfigError, DatabaseUnavailableError, TrackerError
+from tracker.runtime.dependency import Dependency
 from tracker.runtime.health import health_app, serving
 from tracker.runtime.logging import Logger, configure_logging
 from tracker.runtime.pulse import Pulse, Telling, beat
-from tracker.runtime.retry import Backoff
+from tracker.runtime.retry import Backoff, Policy
 from tracker.runtime.settings import ServiceSettings, load_settings
 from tracker.store.database import Database
 
@@ -150,8 +151,11 @@ async def _with_companions(
     stop: asyncio.Event,
     log: Logger,
 ) -> None:
+    dependency = Dependency("database", settings.database_policy, clock)
     async with database.listening(service.channels) as hint:
-        work = asyncio.create_task(run_loop(service, settings.poll_seconds, clock, pulse, stop, hint, log))
+        work = asyncio.create_task(
+            run_loop(service, settings.poll_seconds, clock, pulse, stop, hint, log, dependency)
+        )
         tasks = {
             work,
             asyncio.create_task(_beat_on(service, settings, database, clock, pulse, log)),
@@ -180,9 +184,11 @@ async def run_loop(
     stop: asyncio.Event,
     hint: asyncio.Event,
     log: Logger,
+    database: Dependency | None = None,
 ) -> None:
     """Run until `stop`; a retryable error backs off, any other ends the process for its supervisor."""
     backoff = Backoff()
+    database = database or Dependency("database", Policy(), clock)
     while not stop.is_set():
         hint.clear()
         try:
@@ -190,14 +196,20 @@ async def run_loop(
                 more = await service.run_once()
         except TrackerError as error:
             RUNS.labels(service.name, "error").inc()
-            pulse.last_error = str(error)
+            told, pulse.last_error = pulse.last_error, str(error)
             if not error.retryable:
                 raise
-            wait = backoff.next_wait()
-            log.warning(
+            away = isinstance(error, DatabaseUnavailableError)
+            if away:
+                database.failed(type(error).__name__)
+            wait = database.next_wait() if away else backoff.next_wait()
+            # An alert where a person must act, once and not at every attempt.
+            tell = log.error if error.needs_person and told is None else log.warning
+            tell(
                 "a run failed and will be repeated",
                 action="run_failed",
                 error=str(error),
+                kind=type(error).__name__,
                 wait_seconds=round(wait, 2),
             )
             await _wait_for(stop, wait)
@@ -206,6 +218,7 @@ async def run_loop(
         pulse.last_error, pulse.last_success = None, clock.now()
         LAST_SUCCESS.labels(service.name).set(pulse.last_success.timestamp())
         backoff.reset()
+        database.succeeded()
         if not more:
             await _first_of(stop, hint, poll_seconds)
 

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tracker.domain.errors import ConfigError
+from tracker.runtime.retry import Policy
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -35,6 +36,18 @@ class ServiceSettings(BaseSettings):
     database_url: SecretStr | None = Field(default=None, validation_alias=AliasChoices("DATABASE_URL"))
     host: str = Field(default_factory=_default_host, validation_alias=AliasChoices("HOST"))
     port: int = Field(default=8800, ge=0, le=65_535, validation_alias=AliasChoices("PORT"))
+    database_retry_initial_seconds: float = Field(
+        default=0.5, gt=0, validation_alias=AliasChoices("DATABASE_RETRY_INITIAL_SECONDS")
+    )
+    database_retry_longest_seconds: float = Field(
+        default=10.0, gt=0, validation_alias=AliasChoices("DATABASE_RETRY_LONGEST_SECONDS")
+    )
+    database_breaker_failures: int = Field(
+        default=8, ge=1, validation_alias=AliasChoices("DATABASE_BREAKER_FAILURES")
+    )
+    database_breaker_cool_down_seconds: float = Field(
+        default=5.0, gt=0, validation_alias=AliasChoices("DATABASE_BREAKER_COOL_DOWN_SECONDS")
+    )
     log_level: str = Field(default="INFO", validation_alias=AliasChoices("LOG_LEVEL"))
     pool_size: int = Field(default=2, ge=1, validation_alias=AliasChoices("DATABASE_POOL_SIZE"))
     poll_seconds: float = Field(default=1.0, gt=0, validation_alias=AliasChoices("POLL_SECONDS"))
@@ -43,6 +56,16 @@ class ServiceSettings(BaseSettings):
     config_dir: Path = Field(
         default=PROJECT_ROOT / "configs", validation_alias=AliasChoices("TRACKER_CONFIG_DIR")
     )
+
+    @property
+    def database_policy(self) -> Policy:
+        """How the loop tries again after the database failed."""
+        return Policy(
+            initial_seconds=self.database_retry_initial_seconds,
+            longest_seconds=self.database_retry_longest_seconds,
+            failures=self.database_breaker_failures,
+            cool_down_seconds=self.database_breaker_cool_down_seconds,
+        )
 
 
 def load_settings(kind: type[S], overrides: Mapping[str, Any] | None = None) -> S:

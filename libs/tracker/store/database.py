@@ -13,29 +13,15 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from tracker.domain.errors import DatabaseUnavailableError, SchemaError
+from tracker.domain.errors import DatabaseUnavailableError, LeaseLostError, SchemaError
+from tracker.store.failures import UNAVAILABLE, UNREACHABLE, unavailable
+from tracker.store.fence import LEASE_LOST, Fence
 from tracker.store.queries import sql
 
 Row: TypeAlias = asyncpg.Record
 Connection: TypeAlias = "asyncpg.Connection[Row] | PoolConnectionProxy[Row]"
 
 TRANSACTION_POOLER_PORT = 6543
-UNAVAILABLE: tuple[type[BaseException], ...] = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InternalClientError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.DiskFullError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.QueryCanceledError,
-    ConnectionError,
-    asyncio.TimeoutError,
-)
-UNREACHABLE = (*UNAVAILABLE, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError)
 
 
 class Transaction:
@@ -81,19 +67,21 @@ class Transaction:
         """Send a hint to the listeners of `channel` when this transaction commits."""
         await self._connection.execute("SELECT pg_notify($1, $2)", channel, payload)
 
-    async def commit(self) -> None:
-        """Make everything done so far durable."""
-        await self._connection.execute("COMMIT")
+    async def commit(self, fence: Fence | None = None) -> None:
+        """Make everything done so far durable; raises LeaseLostError, and keeps nothing, where `fence` fell."""
+        await self._connection.execute("COMMIT" if fence is None else fence.commit)
         self.finished = True
 
 
 class Database:
     """Connections to Postgres under one service's role."""
 
-    def __init__(self, pool: asyncpg.Pool[Row], url: str, role: str | None) -> None:
+    def __init__(self, pool: asyncpg.Pool[Row], url: str, role: str | None, application: str) -> None:
         """Use `open` instead."""
         self._pool = pool
         self._url = url
+        self._role = role
+        self._application = application
         self._begin = f"BEGIN; SET LOCAL ROLE {role}" if role else "BEGIN"
 
     @classmethod
@@ -105,24 +93,22 @@ class Database:
         """
         if role is not None and not role.replace("_", "").isalnum():
             raise SchemaError(f"role {role!r} is not a plain name")
-        pooled = urlsplit(url).port == TRANSACTION_POOLER_PORT
         try:
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=0,
-                max_size=pool_size,
-                statement_cache_size=0 if pooled else 200,
-                server_settings=None if pooled else {"application_name": application},
-                command_timeout=120,
-                timeout=10,
-                reset=_keep,
-            )
+            pool = await _pool(url, pool_size, application)
             # The pool connects on demand only: whether the server is there at all is found out now.
             async with pool.acquire():
                 pass
         except UNREACHABLE as error:
             raise DatabaseUnavailableError(f"the database cannot be reached: {error}") from error
-        return cls(pool, url, role)
+        return cls(pool, url, role, application)
+
+    async def beside(self, pool_size: int) -> Database:
+        """Return the same database with connections of its own, for what must not wait behind anything else.
+
+        They are made on demand, so that this works while the server is away; close it by itself.
+        """
+        pool = await _pool(self._url, pool_size, self._application)
+        return Database(pool, self._url, self._role, self._application)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
@@ -146,13 +132,18 @@ class Database:
             raise SchemaError(f"a query does not fit the database: {error}") from error
         except UNAVAILABLE as error:
             _end(connection)
-            raise DatabaseUnavailableError(f"the database went away: {error!r}") from error
+            raise unavailable(error) from error
         except asyncpg.InterfaceError as error:
             # asyncpg says so both of a lost connection and of a call with the wrong arguments.
             if _is_gone(connection):
                 raise DatabaseUnavailableError(f"the connection was lost: {error}") from error
             await _roll_back(connection)
             raise SchemaError(f"a query was called in a way it does not allow: {error}") from error
+        except asyncpg.UnknownPostgresError as error:
+            await _roll_back(connection)
+            if error.sqlstate == LEASE_LOST:
+                raise LeaseLostError(str(error)) from error
+            raise
         except BaseException:
             await _roll_back(connection)
             raise
@@ -213,6 +204,20 @@ class Database:
             await asyncio.wait_for(self._pool.close(), timeout=5)
         except TimeoutError:
             self._pool.terminate()
+
+
+async def _pool(url: str, size: int, application: str) -> asyncpg.Pool[Row]:
+    pooled = urlsplit(url).port == TRANSACTION_POOLER_PORT
+    return await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=size,
+        statement_cache_size=0 if pooled else 200,
+        server_settings=None if pooled else {"application_name": application},
+        command_timeout=120,
+        timeout=10,
+        reset=_keep,
+    )
 
 
 async def _roll_back(connection: Connection) -> None:

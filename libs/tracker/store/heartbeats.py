@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
 from tracker.store.database import Transaction
 
+# An instance that has not beaten for so long is gone, and one that beats takes its row over.
+GONE_AFTER = timedelta(seconds=30)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """The last sign of life of a service; `rss_bytes` is its memory, `detail` what it counts."""
+    """The last sign of life of one instance of a service; `rss_bytes` is its memory, `detail` what it counts."""
 
     service: str
     instance: str
@@ -26,7 +29,7 @@ class Heartbeat:
 
 
 async def write_heartbeat(transaction: Transaction, beat: Heartbeat) -> None:
-    """Replace the service's row; a new instance counts as a restart."""
+    """Replace the instance's row; one that takes over from another that is gone counts as a restart."""
     await transaction.execute(
         "heartbeats.write",
         beat.service,
@@ -37,11 +40,12 @@ async def write_heartbeat(transaction: Transaction, beat: Heartbeat) -> None:
         beat.status,
         beat.rss_bytes,
         orjson.dumps(beat.detail).decode(),
+        GONE_AFTER,
     )
 
 
 async def read_heartbeats(transaction: Transaction) -> list[Heartbeat]:
-    """Return every service's last heartbeat."""
+    """Return the last heartbeat of every instance, by service."""
     return [
         Heartbeat(
             service=row["service"],

@@ -20,7 +20,11 @@ class LeaseRow:
 
 
 async def acquire_lease(transaction: Transaction, name: str, service: str, holder: str, ttl: timedelta) -> bool:
-    """Take a lease that is free, expired or one's own; tell whether it was had."""
+    """Take a lease that is free, expired or one's own; tell whether it was had.
+
+    Waits for a commit of its last holder that is under way; from then on that holder's commits fail.
+    """
+    await transaction.execute("leases.expire", name, holder)
     return await transaction.fetch_row("leases.acquire", name, service, holder, ttl) is not None
 
 

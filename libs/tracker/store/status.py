@@ -11,9 +11,11 @@ from tracker.store.database import Transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSign:
-    """A service's last heartbeat; `age_seconds` since it beat."""
+    """An instance's last heartbeat; `age_seconds` since it beat, `role` where its replicas differ in one."""
 
     service: str
+    instance: str
+    role: str | None
     pid: int
     status: str
     rss_bytes: int

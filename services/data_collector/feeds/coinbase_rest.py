@@ -36,6 +36,7 @@ class CoinbaseRest(VendorRest):
 
     async def now(self) -> datetime:
         """Return the exchange's time."""
+        self.check()
         body = await self.get("/time")
         stated = body.get("iso") if isinstance(body, dict) else body
         try:

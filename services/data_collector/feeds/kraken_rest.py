@@ -54,6 +54,7 @@ class KrakenRest(VendorRest):
 
     async def now(self) -> datetime:
         """Return the exchange's time, which it states in whole seconds."""
+        self.check()
         body = await self.get("/0/public/Time")
         stated = body.get("unixtime") if isinstance(body, dict) else body
         if isinstance(stated, bool) or not isinstance(stated, int) or not 0 < stated < 4_102_444_800:

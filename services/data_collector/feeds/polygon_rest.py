@@ -64,6 +64,8 @@ class PolygonRest(VendorRest):
 
     async def now(self) -> datetime:
         """Return the vendor's time."""
+        # Who asks for the time wants it now: no waiting while the vendor is given a rest.
+        self.check()
         body = await self.get("/v1/marketstatus/now")
         stated = body.get("serverTime")
         try:

@@ -7,17 +7,14 @@ from typing import Any
 
 import httpx
 import orjson
-from prometheus_client import Counter, Gauge
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_random_exponential
+from prometheus_client import Counter
 from tracker.domain.clock import Clock
 from tracker.domain.errors import FeedAuthError, FeedError, FeedRateLimitError, TrackerError
-from tracker.runtime.retry import Circuit, CircuitBreaker
+from tracker.runtime.dependency import Dependency
 
 from services.data_collector.settings import CollectorSettings
 
 REQUESTS = Counter("tracker_vendor_requests_total", "Requests to the vendor's REST interface", ["outcome"])
-BREAKER_OPEN = Gauge("tracker_vendor_breaker_open", "1 while the vendor is given a rest")
 # A 403 comes from the protection in front of an exchange, and passes like a failure.
 RETRYABLE_STATUS = frozenset({403, 429, 499, 500, 502, 503, 504})
 
@@ -46,9 +43,7 @@ class VendorRest:
         self._client = client or httpx.AsyncClient(timeout=60)
         limit = settings.rest_requests_per_minute or requests_per_minute
         self._interval = 60.0 / limit if limit else 0.0
-        self._breaker = CircuitBreaker(
-            clock, threshold=settings.breaker_threshold, cool_down=settings.breaker_cool_down_seconds
-        )
+        self._vendor = Dependency("vendor_rest", settings.rest_policy, clock)
         self._next_slot = 0.0
 
     @property
@@ -59,17 +54,16 @@ class VendorRest:
     async def get(self, path: str, parameters: dict[str, str] | None = None) -> Any:
         """Return the decoded body of a path below the host, or of a URL that the vendor named.
 
-        Raises RequestRefusedError where asking again would not help, FeedError after the last attempt.
+        Raises RequestRefusedError where asking again would not help, FeedError after the last attempt,
+        CircuitOpenError where the vendor is given a rest that lasts longer than the settings' patience.
         """
         url = path if path.startswith(("http://", "https://")) else f"{self._base}{path}"
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(_worth_another),
-            stop=stop_after_attempt(self._settings.rest_attempts),
-            wait=wait_random_exponential(multiplier=0.5, max=self._settings.longest_backoff_seconds),
-            reraise=True,
-            before_sleep=_count_retry,
-        )
+        retrying = self._vendor.retrying(_worth_another)
         return await retrying(self._attempt, url, parameters)
+
+    def check(self) -> None:
+        """Raise CircuitOpenError while the vendor is given a rest, for those who would rather not wait."""
+        self._vendor.check(self._base)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -100,7 +94,7 @@ class VendorRest:
         return RequestRefusedError(f"{self._base} answered {response.status_code}: {response.text[:200]}")
 
     async def _attempt(self, url: str, parameters: dict[str, str] | None) -> Any:
-        await self._wait_for_breaker()
+        await self._vendor.admitted(self._base, self._settings.breaker_patience_seconds)
         await self._pace()
         try:
             response = await self._client.get(url, params=parameters or None, headers=self.headers())
@@ -108,12 +102,13 @@ class VendorRest:
             told = str(error) or type(error).__name__
             raise self._failed("unreachable", FeedError(f"{self._base} cannot be reached: {told}")) from error
         if (refusal := self.refusal(response)) is not None:
+            # An answer all the same: what is refused is the request, not the vendor's service.
+            self._vendor.succeeded()
             REQUESTS.labels(str(response.status_code)).inc()
             raise refusal
         body = self._body_of(response)
-        self._breaker.succeeded()
+        self._vendor.succeeded()
         self.trouble = None
-        BREAKER_OPEN.set(0)
         REQUESTS.labels("ok").inc()
         return body
 
@@ -128,22 +123,16 @@ class VendorRest:
             told = FeedError(f"{self._base} answered what is not JSON: {response.text[:200]!r}")
             raise self._failed("unreadable", told) from error
         except RequestRefusedError:
+            self._vendor.succeeded()
             REQUESTS.labels("refused").inc()
             raise
         except FeedError as error:
             self._failed("429" if isinstance(error, FeedRateLimitError) else "unreadable", error)
             raise
 
-    async def _wait_for_breaker(self) -> None:
-        """Wait the rest out: refusing at once would use up the attempts of everyone who asks meanwhile."""
-        while self._breaker.state is Circuit.OPEN and self._breaker.opened_at is not None:
-            rest_ends = self._breaker.opened_at + self._breaker.cool_down
-            await asyncio.sleep(max(rest_ends - self._clock.monotonic(), 0.01))
-
     def _failed(self, outcome: str, error: FeedError) -> FeedError:
         REQUESTS.labels(outcome).inc()
-        self._breaker.failed()
-        BREAKER_OPEN.set(self._breaker.state is Circuit.OPEN)
+        self._vendor.failed(outcome)
         self.trouble = str(error)
         return error
 
@@ -157,7 +146,3 @@ class VendorRest:
 
 def _worth_another(error: BaseException) -> bool:
     return isinstance(error, FeedError) and not isinstance(error, RequestRefusedError)
-
-
-def _count_retry(_: RetryCallState) -> None:
-    REQUESTS.labels("retried").inc()

@@ -17,20 +17,23 @@ class HeartbeatFresh(Invariant):
 
     def judge(self, seen: Observation) -> Iterable[Verdict]:
         """Return a verdict for each expected service."""
-        beats = {beat.service: beat for beat in seen.heartbeats}
         for service in seen.settings.expected_services:
-            yield self._one(service, beats.get(service), seen)
+            yield self._one(service, [beat for beat in seen.heartbeats if beat.service == service], seen)
 
-    def _one(self, service: str, beat: Heartbeat | None, seen: Observation) -> Verdict:
+    def _one(self, service: str, beats: list[Heartbeat], seen: Observation) -> Verdict:
         limit = seen.settings.heartbeat_limit_seconds
-        age = seen.age(beat.beat_at) if beat is not None else None
-        fine = beat is not None and age is not None and age <= limit and beat.status in ("pass", "warn")
-        status = "no heartbeat ever" if beat is None else f"{beat.status}, {age:.0f} s ago"
-        problem = beat.detail.get("problem") if beat is not None else None
+        # A replica that has gone is no matter while another lives; one that lives must be well.
+        alive = [beat for beat in beats if beat.status != "stopped" and (seen.age(beat.beat_at) or 0.0) <= limit]
         return Verdict(
             name=f"heartbeat {service}",
-            observed=f"{status}: {problem}" if problem else status,
+            observed="; ".join(_words(beat, seen) for beat in alive or beats) or "no heartbeat ever",
             limit=f"pass within {limit:.0f} s",
-            ok=fine,
+            ok=bool(alive) and all(beat.status in ("pass", "warn") for beat in alive),
             advice=f"look at the log of {service} and at its /health; `tracker up` starts what is not running",
         )
+
+
+def _words(beat: Heartbeat, seen: Observation) -> str:
+    role, problem = beat.detail.get("role"), beat.detail.get("problem")
+    words = f"{beat.status}, {seen.age(beat.beat_at):.0f} s ago"
+    return (f"{role}: " if role else "") + words + (f": {problem}" if problem else "")

@@ -66,6 +66,7 @@ class Station:
     held: asyncio.Event = field(default_factory=asyncio.Event)
     refuse_history: bool = False
     collector: DataCollector = field(init=False)
+    pulse: Pulse = field(init=False)
 
     def __post_init__(self) -> None:
         self.held.set()
@@ -99,7 +100,7 @@ class Station:
         """Run the background, and the service loop unless the test takes its turns itself."""
         wake, stop = asyncio.Event(), asyncio.Event()
         clock = SystemClock()
-        pulse = Pulse(service="data_collector", started_at=clock.now())
+        pulse = self.pulse = Pulse(service="data_collector", started_at=clock.now())
         log = configure_logging("test", "CRITICAL")
         tasks = [asyncio.create_task(self.collector.background(wake))]
         if loop:

@@ -132,7 +132,9 @@ async def test_a_correction_keeps_the_old_bar_and_rolls_every_closed_bucket_agai
         truth = await station.truth("ETH-USD", first, end, timeframe)
         assert (await station.stored("ETH-USD", timeframe))[bucket] == truth[bucket]
     revised = await station.rows(
-        "SELECT timeframe::text, count(*) FROM tracker.ohlc_data WHERE revision > 0 GROUP BY 1"
+        "SELECT timeframe::text, count(*) FROM tracker.ohlc_data"
+        # The hour may be the last of its day.
+        " WHERE revision > 0 AND timeframe <> '1d' GROUP BY 1"
     )
     assert dict(revised) == {"1m": 2, "5m": 1, "15m": 1, "1h": 1}
     await station.check_latest()

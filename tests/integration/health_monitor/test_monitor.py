@@ -136,6 +136,17 @@ BREAKING = (
         "UPDATE tracker.service_heartbeats SET status = 'pass'",
     ),
     (
+        # A standby that is not well is told of, though the holder is; one that is gone is no matter.
+        "heartbeat data_collector",
+        "INSERT INTO tracker.service_heartbeats"
+        " (service, instance, pid, started_at, beat_at, status, rss_bytes, detail)"
+        " SELECT service, 'j', 2, now() + interval '1 s', now(), 'fail', 1,"
+        " '{\"role\": \"standby\", \"problem\": \"no key\"}'"
+        " FROM tracker.service_heartbeats WHERE service = 'data_collector'",
+        r"pass, \d s ago; standby: fail, \d s ago: no key",
+        "UPDATE tracker.service_heartbeats SET status = 'stopped' WHERE instance = 'j'",
+    ),
+    (
         "symbols live",
         "UPDATE tracker.latest_bar SET ts = ts - interval '16 minutes' WHERE symbol_id <= 2",
         r"8 of 10 active \(0 unsupported\)",

@@ -1,11 +1,13 @@
+-- name: expire
+-- Remove another's lease that has ended, by the database's clock; waits for a commit that still needs it.
+DELETE FROM tracker.service_leases WHERE lease = $1 AND holder <> $2 AND expires_at <= clock_timestamp();
+
 -- name: acquire
--- Take a lease that is free, expired or one's own, by the database's clock; returns no row where another holds it.
+-- Take a lease that is free or one's own already; returns no row where another has it.
 INSERT INTO tracker.service_leases AS l (lease, service, holder, acquired_at, expires_at)
 VALUES ($1, $2, $3, clock_timestamp(), clock_timestamp() + $4::interval)
-ON CONFLICT (lease) DO UPDATE SET
-  service = excluded.service, holder = excluded.holder, expires_at = excluded.expires_at,
-  acquired_at = CASE WHEN l.holder = excluded.holder THEN l.acquired_at ELSE excluded.acquired_at END
-WHERE l.holder = excluded.holder OR l.expires_at <= clock_timestamp()
+ON CONFLICT (lease) DO UPDATE SET expires_at = excluded.expires_at
+WHERE l.holder = excluded.holder
 RETURNING expires_at;
 
 -- name: renew
@@ -21,7 +23,7 @@ DELETE FROM tracker.service_leases WHERE lease = $1 AND holder = $2;
 -- name: confirm
 -- Prove within a transaction that the lease is still one's own; nobody takes it over before the commit.
 SELECT holder FROM tracker.service_leases
-WHERE lease = $1 AND holder = $2 AND expires_at > clock_timestamp() FOR SHARE;
+WHERE lease = $1 AND holder = $2 AND expires_at > clock_timestamp() FOR KEY SHARE;
 
 -- name: read
 -- Who holds a lease, and until when.

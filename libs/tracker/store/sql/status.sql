@@ -1,9 +1,9 @@
 -- name: services
--- Each service's last sign of life, with its age in seconds.
-SELECT service, pid, status, rss_bytes, restarts,
+-- Each instance's last sign of life, with its age in seconds.
+SELECT service, instance, detail ->> 'role' AS role, pid, status, rss_bytes, restarts,
        extract(epoch FROM now() - beat_at)::float8 AS age_seconds,
        coalesce(detail ->> 'problem', detail ->> 'trouble') AS problem
-FROM tracker.service_heartbeats ORDER BY service;
+FROM tracker.service_heartbeats ORDER BY service, started_at, instance;
 
 -- name: freshness
 -- Each timeframe's newest bar, the seconds since it closed, and how far the timeframe is complete.
