@@ -16,7 +16,7 @@ def bars_of(table: BarTable, symbol: str, timeframe: Timeframe, vendor: str) -> 
     """Return the table's rows as bars, the impossible ones as rejections."""
     for index in range(len(table)):
         bar = bar_checks.bar_at(table, index, symbol, timeframe)
-        defect = bar.defect()
+        defect = bar_checks.defect_at(table, bar)
         yield bar if defect is None else rejection_of(bar, defect, vendor)
 
 

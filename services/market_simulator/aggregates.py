@@ -94,7 +94,7 @@ def aggregates_body(
             descending=query.descending,
         )
         page = read_page(market, wanted)
-        rows, count = _rows(listing, wanted, page), len(page.bars)
+        rows, count = _rows(listing, wanted, page), len(page.bars) + len(page.broken)
     counts = {
         "ticker": query.ticker, "queryCount": page.base_count if page else 0, "resultsCount": count,
         "adjusted": query.adjusted,
@@ -112,10 +112,13 @@ def _bucket_end(end: int, span: int) -> int:
 
 def _rows(listing: Listing, wanted: Range, page: Page) -> list[bytes]:
     pieces = page.bars.json_rows(listing.decimals)
-    if not wanted.descending:
+    if not wanted.descending and not page.broken:
         return pieces
-    single = [row if row.endswith(b"}") else row + b"}" for piece in pieces for row in piece.split(b"},")]
-    return single[::-1]
+    single = [row if row.endswith(b"}") else row + b"}" for piece in pieces for row in piece.split(b"},") if row]
+    if page.broken:
+        timed = [*zip(page.bars.ts.tolist(), single, strict=True), *page.broken]
+        single = [row for _, row in sorted(timed, key=lambda each: each[0])]
+    return single[::-1] if wanted.descending else single
 
 
 def _next_path(query: Query, resume: int) -> str:

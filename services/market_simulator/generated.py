@@ -83,6 +83,11 @@ class GeneratedMarket:
         block = self._hours_of if source_span == HOUR else self._minutes_of
         return joined([block(symbol, day) for day in days]).between(start, end)
 
+    def broken(self, symbol: str, span: int, start: int, end: int) -> Sequence[tuple[int, bytes]]:
+        """Return nothing: what is made up is made of numbers."""
+        del symbol, span, start, end
+        return ()
+
     def correct(self, symbol: str, before: int, count: int) -> Sequence[Frame]:
         """Change the last `count` minutes that closed by `before`, for good."""
         bars = self.rows(symbol, MINUTE, before - DAY, before)

@@ -69,6 +69,10 @@ class Market(Protocol):
         """
         ...
 
+    def broken(self, symbol: str, span: int, start: int, end: int) -> Sequence[tuple[int, bytes]]:
+        """Return the rows of that length with start <= ts < end that hold no numbers: ts and JSON, in order of time."""
+        ...
+
     @property
     def chunk_seconds(self) -> int:
         """Longest stretch to ask `rows` for at once."""

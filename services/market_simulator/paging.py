@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.market_simulator.bars import Bars, empty_bars, joined
@@ -31,12 +32,14 @@ class Range:
 class Page:
     """Bars in order of time, how many base aggregates they were made of, and the bound of the next page.
 
-    `resume` is the next page's start (end where descending), None on the last page.
+    `resume` is the next page's start (end where descending), None on the last page. `broken` are rows that hold no
+    numbers, beyond the limit.
     """
 
     bars: Bars
     base_count: int
     resume: int | None
+    broken: Sequence[tuple[int, bytes]] = ()
 
 
 def read_page(market: Market, wanted: Range) -> Page:
@@ -50,7 +53,12 @@ def read_page(market: Market, wanted: Range) -> Page:
     if len(rows) > limit:
         rows, resume = (_cut_last if wanted.descending else _cut_first)(rows, wanted, limit)
     base_count = len(rows) * source_span // _base_seconds(wanted)
-    return Page(rows if source_span == wanted.span else rows.rolled(wanted.span), max(base_count, 1), resume)
+    if source_span != wanted.span:
+        return Page(rows.rolled(wanted.span), max(base_count, 1), resume)
+    low, high = wanted.start, wanted.end
+    if resume is not None:
+        low, high = (resume, high) if wanted.descending else (low, resume)
+    return Page(rows, max(base_count, 1), resume, market.broken(wanted.symbol, source_span, low, high))
 
 
 def _base_seconds(wanted: Range) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 from tracker.domain.errors import InputError
 from tracker.runtime.candles import BadRow, CandleSeries, candle_files, merge_candles, read_candles
@@ -82,6 +83,14 @@ class ReplayedMarket:
         tape = self._tape(symbol, source_span)
         return tape.served.between(start, end) if tape is not None else empty_bars()
 
+    def broken(self, symbol: str, span: int, start: int, end: int) -> Sequence[tuple[int, bytes]]:
+        """Return the rows of that length that hold no numbers, where no other row says what they should."""
+        tape = self._tape(symbol, span)
+        if tape is None:
+            return ()
+        rows = {row.ts: row for row in tape.bad if row.ts is not None and start <= row.ts < end}
+        return [(ts, _json_row(ts, rows[ts])) for ts in sorted(rows) if not np.any(tape.served.ts == ts)]
+
     def correct(self, symbol: str, before: int, count: int) -> Sequence[Frame]:
         """Change the last `count` bars (of the finest length) that closed by `before`, for good."""
         tape = min((t for t in self.tapes if t.listing.symbol == symbol), key=lambda t: t.span, default=None)
@@ -103,6 +112,13 @@ class ReplayedMarket:
 
     def _tape(self, symbol: str, span: int) -> _Tape | None:
         return next((t for t in self.tapes if t.listing.symbol == symbol and t.span == span), None)
+
+
+def _json_row(ts: int, row: BadRow) -> bytes:
+    opened, high, low, closed, volume = (_as_written(text) for text in row.raw)
+    return orjson.dumps({
+        "v": volume, "vw": 0, "o": opened, "c": closed, "h": high, "l": low, "t": ts * 1000, "n": 0
+    })
 
 
 def _as_written(text: str) -> float | str:

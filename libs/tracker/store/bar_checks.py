@@ -24,7 +24,18 @@ def split_table(
     if fine.all():
         return table, []
     bad = [bar_at(table, int(index), symbol, timeframe) for index in np.flatnonzero(~fine)]
-    return rows_of(table, fine), [rejection_of(bar, bar.defect() or "impossible", origin) for bar in bad]
+    defects = [defect_at(table, bar) or "impossible" for bar in bad]
+    return rows_of(table, fine), [rejection_of(bar, why, origin) for bar, why in zip(bad, defects, strict=True)]
+
+
+def defect_at(table: BarTable, bar: Bar) -> str | None:
+    """Return why a bar of the table cannot be true, in the words of what was sent; None where it can."""
+    defect = bar.defect()
+    return None if defect is None else table.unreadable.get(_seconds(bar), defect)
+
+
+def _seconds(bar: Bar) -> int:
+    return (bar.ts - EPOCH) // timedelta(seconds=1)
 
 
 def possible(table: BarTable, timeframe: Timeframe) -> NDArray[np.bool_]:
@@ -52,6 +63,7 @@ def rows_of(table: BarTable, rows: NDArray[np.bool_] | NDArray[np.intp]) -> BarT
         volume=table.volume[rows],
         vwap=None if table.vwap is None else table.vwap[rows],
         trades=None if table.trades is None else table.trades[rows],
+        unreadable=table.unreadable,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -54,7 +54,10 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarTable:
-    """Bars of one symbol as columns: `ts` int64 Unix seconds of the open, the rest float64."""
+    """Bars of one symbol as columns: `ts` int64 Unix seconds of the open, the rest float64.
+
+    `unreadable` says of opens at which the vendor sent no numbers, and NaN stand here, what it sent.
+    """
 
     ts: NDArray[np.int64]
     open: NDArray[np.float64]
@@ -64,6 +67,7 @@ class BarTable:
     volume: NDArray[np.float64]
     vwap: NDArray[np.float64] | None = None
     trades: NDArray[np.int32] | None = None
+    unreadable: Mapping[int, str] = field(default_factory=dict[int, str])
 
     def __len__(self) -> int:
         """Number of bars."""

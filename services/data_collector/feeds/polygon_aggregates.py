@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ LAST_MOMENT_MS = 4_102_444_799_999  # the last second of 2099
 _BEGIN, _END = b'"results":[', b"}]"
 # A row as the vendor writes it, without its numbers, and where in it stand t, o, h, l, c, v, vw and n.
 _ROW, _ORDER = b'{"v":,"vw":,"o":,"c":,"h":,"l":,"t":,"n":},', (6, 2, 4, 5, 3, 0, 1, 7)
+_PRICES = ("o", "h", "l", "c", "v")
 _NUMBER_PARTS, _ALL_ELSE = b"0123456789.+-eE", b'{}":vwochltn'
 
 
@@ -48,7 +50,23 @@ def rows_of(results: Any) -> Rows:
         return np.array([_repaired_row(row) for row in rows], dtype=np.float64)
 
 
-def bar_table(rows: Rows) -> BarTable:
+def unreadable(results: Any) -> dict[int, str]:
+    """Return for opens (Unix seconds) of rows with something else than numbers what that is."""
+    found: dict[int, str] = {}
+    if isinstance(results, np.ndarray) or not results:
+        return found
+    for row in results:
+        moment = row.get("t") if isinstance(row, dict) else None
+        if not isinstance(moment, int):
+            continue
+        for name in _PRICES:
+            if math.isnan(_number(row.get(name))):
+                found[moment // 1000] = f"{name} is {row.get(name)!r}, a number was expected"
+                break
+    return found
+
+
+def bar_table(rows: Rows, why: Mapping[int, str] | None = None) -> BarTable:
     """Return rows as bars; what cannot be becomes a bar that is rejected by name and value."""
     columns = rows.T.copy()
     values = columns[1:7]
@@ -63,6 +81,7 @@ def bar_table(rows: Rows) -> BarTable:
         volume=columns[5],
         vwap=columns[6],
         trades=columns[7].clip(0, 2_147_483_647).astype(np.int32),
+        unreadable=why or {},
     )
 
 

@@ -70,26 +70,31 @@ def _parse_bar(item: dict[str, Any], symbols: Mapping[str, str]) -> Bar | Reject
     symbol = symbols.get(pair) if isinstance(pair, str) else None
     if symbol is None:
         return _rejection(_dump(item), f"pair is {pair!r}, a symbol that was not subscribed", str(pair))
-    ts = _moment(item.get("s"))
+    start, end = item.get("s"), item.get("e")
+    ts, timeframe = _moment(start), _length(start, end)
     numbers: dict[str, float] = {}
     for name in _PRICES:
         value = item.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return _rejection(_dump(item), f"{name} is {value!r}, a number was expected", symbol, ts=ts)
+            return _rejection(_dump(item), f"{name} is {value!r}, a number was expected", symbol, timeframe, ts)
         if abs(value) > LARGEST_NUMBER:
-            return _rejection(_dump(item), f"{name} is {value!r}, an absurd number", symbol, ts=ts)
+            return _rejection(_dump(item), f"{name} is {value!r}, an absurd number", symbol, timeframe, ts)
         numbers[name] = float(value)
-    start, end = item.get("s"), item.get("e")
     if not isinstance(start, int) or not isinstance(end, int):
         return _rejection(
             _dump(item), f"s is {start!r} and e is {end!r}, Unix milliseconds were expected", symbol
         )
-    timeframe = Timeframe.of_seconds((end - start) // 1000) if (end - start) % 1000 == 0 else None
     if timeframe is None:
         return _rejection(_dump(item), f"e - s is {end - start} ms, not a bar length we know", symbol)
     if ts is None:
         return _rejection(_dump(item), f"s is {start}, not a moment of a crypto market", symbol, timeframe)
     return _checked(item, symbol, timeframe, ts, numbers)
+
+
+def _length(start: Any, end: Any) -> Timeframe | None:
+    if not isinstance(start, int) or not isinstance(end, int) or (end - start) % 1000:
+        return None
+    return Timeframe.of_seconds((end - start) // 1000)
 
 
 def _checked(

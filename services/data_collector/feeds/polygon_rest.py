@@ -14,7 +14,7 @@ from tracker.domain.errors import FeedAuthError, FeedError, TrackerError
 from tracker.domain.timeframe import Timeframe
 from tracker.store.bars import BarTable
 
-from services.data_collector.feeds.polygon_aggregates import Rows, bar_table, read_body, rows_of
+from services.data_collector.feeds.polygon_aggregates import Rows, bar_table, read_body, rows_of, unreadable
 from services.data_collector.feeds.rest import VendorRest
 from services.data_collector.settings import CollectorSettings
 
@@ -88,11 +88,12 @@ class PolygonRest(VendorRest):
         multiplier, unit = _UNITS[timeframe]
         start_ms, end_ms = round(first.timestamp() * 1000), round(end.timestamp() * 1000) - 1
         path = f"/v2/aggs/ticker/{ticker}/range/{multiplier}/{unit}/{start_ms}/{end_ms}"
-        pages: list[Rows] = []
+        pages, why = list[Rows](), dict[int, str]()
         parameters = {"adjusted": "true", "sort": "asc", "limit": str(PAGE_LIMIT)}
         async for page in self._pages(path, parameters):
             pages.append(rows_of(page.get("results")))
-        return bar_table(np.concatenate(pages))
+            why |= unreadable(page.get("results"))
+        return bar_table(np.concatenate(pages), why)
 
     async def _pages(self, path: str, parameters: dict[str, str]) -> AsyncIterator[dict[str, Any]]:
         following: str | None = path

@@ -52,7 +52,11 @@ def test_every_bar_goes_out_as_written_when_it_closes(replay: Exchange) -> None:
     ]
     assert replay.clock(advance_to="2022-01-01T00:06:00Z")["sent_through"] == "2022-01-01T00:06:00Z"
     rows = replay.bars(f"{BTC}/1/minute/2022-01-01/2022-01-02")
-    assert [row["o"] for row in rows] == [100, 101, 102, 103, 104]
+    assert [row["o"] for row in rows] == [100, 101, "abc", 102, 103, 104]
+    assert replay.bars(f"{BTC}/1/minute/2022-01-01/2022-01-02?sort=desc") == rows[::-1]
+    pages = replay.get(f"{BTC}/1/minute/2022-01-01/2022-01-02?limit=2").json()
+    assert [row["o"] for row in pages["results"]] == [100, 101, "abc"]
+    assert [row["o"] for row in replay.bars(pages["next_url"])] == [102, 103]
     (five,) = replay.bars(f"{BTC}/5/minute/2022-01-01/2022-01-02")
     assert five["o"] == 105
     assert replay.bars("/v2/aggs/ticker/X:ETHBTC/range/1/minute/2022-01-01/2022-01-02") == []

@@ -47,7 +47,7 @@ async def test_rows_that_hold_no_numbers_are_rejected_and_the_others_stay() -> N
     kept, defects = split_table(table, "BTC-USD", Timeframe.M1, "polygon rest")
     assert (len(kept), kept.close.tolist(), kept.trades.tolist() if kept.trades is not None else []) == (1, [1.5], [3])
     assert len(defects) == 6
-    assert defects[0].reason == "open is nan, a price must be a finite number above 0"
+    assert defects[0].reason == "o is 'x', a number was expected"
     items = [type(item).__name__ for item in bars_of(table, "BTC-USD", Timeframe.M1, "polygon")]
     assert items == ["Bar"] + ["Rejection"] * 6
 
