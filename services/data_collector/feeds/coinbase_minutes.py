@@ -116,6 +116,8 @@ class ProductMinutes:
 
         One heartbeat may overtake a trade; two that agree mean that it was lost.
         """
+        if self.last is None:
+            self._begin_with(heartbeat, whole_from)
         if self.last is None or heartbeat.last_trade_id <= self.last.trade_id:
             return
         if self.doubtful_id <= self.last.trade_id:
@@ -126,6 +128,18 @@ class ProductMinutes:
         self.last = Trade(
             product=known.product, trade_id=self.doubtful_id, price=known.price, size=known.size, ts=known.ts
         )
+
+    def _begin_with(self, heartbeat: Heartbeat, whole_from: datetime) -> None:
+        """Go on from the number of a heartbeat where no earlier trade was told."""
+        if heartbeat.last_trade_id <= 0:
+            return
+        nothing = Decimal(0)
+        self.last = Trade(
+            product=heartbeat.product, trade_id=heartbeat.last_trade_id, price=nothing, size=nothing, ts=heartbeat.ts
+        )
+        if heartbeat.ts >= whole_from:
+            # Trades up to that number may still be on their way.
+            self.withheld.add(Timeframe.M1.floor(heartbeat.ts))
 
     def take_due(self, over: datetime) -> list[Bar]:
         """Return the new and the corrected bars of minutes that end by `over`."""
