@@ -206,6 +206,28 @@ def backtest(
     _print(document(done), lambda _: backtest_view(done), as_json=as_json)
 
 
+@app.command()
+def gaps(
+    symbols: Annotated[str, typer.Option(help="Only these, separated by commas [all].")] = "",
+    state: Annotated[str, typer.Option(help="open, confirmed_empty, healed or all.")] = "open",
+    first: Annotated[str | None, typer.Option("--from", help="ISO time [all gaps, coverage of a week].")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="ISO time [what is closed].")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List what is missing among the bars, with cause and attempts, and how much of what is expected is there."""
+    from services.control import gaps as work
+    from services.control.exporting import EPOCH, moment_of
+    from services.control.gaps_view import gaps_view
+
+    request = work.GapRequest(
+        symbols=_names(symbols),
+        states=work.states_of(state),
+        first=None if first is None else moment_of("--from", first, EPOCH),
+        end=None if end is None else moment_of("--to", end, EPOCH),
+    )
+    _print(work.gaps(load_settings(ControlSettings), request), gaps_view, as_json=as_json)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def psql(
     context: typer.Context,

@@ -144,6 +144,9 @@ def plan_replay(
             "DATA_COLLECTOR_HISTORY_FROM": first,
             "DATA_COLLECTOR_HISTORY_TO": last,
             "DATA_COLLECTOR_GRACE_SECONDS": "1",
+            # What the candle files leave out is known to be missing there as soon as it is asked for.
+            "DATA_COLLECTOR_HEAL_SECONDS": "1",
+            "DATA_COLLECTOR_CONFIRM_AFTER_SECONDS": "0",
             "DATA_COLLECTOR_STALL_SECONDS": "3600",
             "DATA_COLLECTOR_LONGEST_BACKOFF_SECONDS": "2",
             "DATA_COLLECTOR_CONNECTION_COOL_DOWN_SECONDS": "2",

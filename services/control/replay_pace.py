@@ -16,6 +16,7 @@ from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.store.bars import read_watermarks
 from tracker.store.database import Database, Transaction
 from tracker.store.features import read_feature_watermarks
+from tracker.store.gaps import count_unasked
 from tracker.store.health import read_facts
 from tracker.store.paper import read_scan_watermarks
 
@@ -54,6 +55,7 @@ class Stages:
 
     reached: dict[str, datetime] = field(default_factory=dict[str, datetime])
     moved_at: float = field(default_factory=time.monotonic)
+    unasked_gaps: int = 0
 
     async def look(self, transaction: Transaction) -> None:
         """Read every watermark."""
@@ -67,8 +69,10 @@ class Stages:
         paper = (await read_facts(transaction)).paper_through
         if paper is not None:
             found["paper trader"] = paper
-        if found != self.reached:
-            self.reached, self.moved_at = found, time.monotonic()
+        unasked = await count_unasked(transaction)
+        if found != self.reached or unasked != self.unasked_gaps:
+            self.moved_at = time.monotonic()
+        self.reached, self.unasked_gaps = found, unasked
 
     @property
     def paper(self) -> datetime | None:
@@ -77,7 +81,8 @@ class Stages:
 
     def finished(self, end: datetime) -> bool:
         """Tell whether every stage has done all there is up to `end`."""
-        return self.paper is not None and self.paper >= end and self._scans_through(end)
+        done = self.paper is not None and self.paper >= end and self._scans_through(end)
+        return done and not self.unasked_gaps
 
     def check_moving(self) -> None:
         """Raise ReplayStuckError where nothing has moved for long."""

@@ -31,6 +31,8 @@ async def load_chunk(
     kept, defects = split_table(
         _within(fetched, chunk), chunk.symbol, chunk.timeframe, f"{feed.vendor} rest"
     )
+    reach = feed.reach(chunk.timeframe)
+    oldest = chunk.starts_at if reach is None else await feed.now() - reach
     async with database.transaction() as transaction:
         # The bars and the tick are lost together or not at all, and what is lost is fetched again.
         await commit_lazily(transaction)
@@ -42,19 +44,24 @@ async def load_chunk(
             await roll_missing(transaction, chunk.symbol_id, Timeframe.M1, Timeframe.M5, first, end)
         await finish_chunk(transaction, chunk, ChunkStatus.DONE, merged.new)
         if chunk.timeframe is instrument.base_timeframe:
-            await _account(transaction, chunk, settled or chunk.ends_at, defects)
+            await _account(transaction, chunk, oldest, settled or chunk.ends_at, defects)
         await transaction.commit()
     return merged
 
 
 async def _account(
-    transaction: Transaction, chunk: Chunk, settled: datetime, defects: Sequence[Rejection]
+    transaction: Transaction, chunk: Chunk, oldest: datetime, settled: datetime, defects: Sequence[Rejection]
 ) -> None:
     """Enter into the ledger what the chunk does not hold; last in its transaction, for others wait for the ledger."""
     step, symbol = chunk.timeframe.duration, Expected(symbol_ids=[chunk.symbol_id])
-    known = max(min(chunk.ends_at, chunk.timeframe.floor(settled)), chunk.starts_at)
+    begin = chunk.starts_at
+    if oldest > begin:
+        begin = min(chunk.timeframe.floor(oldest) + step, chunk.ends_at)
+    known = max(min(chunk.ends_at, chunk.timeframe.floor(settled)), begin)
     refused = [each.ts for each in defects if each.ts is not None]
-    for first, end in around(chunk.starts_at, known, refused, step):
+    if chunk.starts_at < begin:
+        await open_missing(transaction, symbol, chunk.starts_at, begin, GapCause.HISTORY)
+    for first, end in around(begin, known, refused, step):
         await confirm_history(transaction, chunk.symbol_id, chunk.timeframe, first, end)
     for moment in refused:
         await open_missing(transaction, symbol, moment, moment + step, GapCause.REJECTED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from prometheus_client import Counter, Gauge
@@ -49,7 +49,7 @@ class Healer:
             due = await read_due(transaction, list(by_id), settled, LONGEST_ASK)
         DUE.set(len(due))
         # History has its own slots, by which no more requests than allowed are under way.
-        found = await together(self._heal(gap, by_id[gap.symbol_id], settled) for gap in due)
+        found = await together(self._heal(gap, by_id[gap.symbol_id], now) for gap in due)
         healed, empty = sum(each.healed for each in found), sum(each.empty for each in found)
         HEALED.inc(healed)
         EMPTY.inc(empty)
@@ -57,8 +57,15 @@ class Healer:
             self.log.info("missing bars were found at REST", action="gaps_healed", bars=healed, empty=empty)
         return bool(healed or empty)
 
-    async def _heal(self, gap: DueGap, instrument: Instrument, settled: datetime) -> Settled:
-        end = min(gap.ends_at, gap.timeframe.floor(settled))
+    async def _heal(self, gap: DueGap, instrument: Instrument, now: datetime) -> Settled:
+        end = min(gap.ends_at, gap.timeframe.floor(now - self.settings.settle_after))
+        begin = self.history.begin_of(gap.timeframe, gap.starts_at, now)
+        if begin > gap.starts_at:
+            lost = replace(gap, ends_at=min(begin, gap.ends_at))
+            await self._note(lost, "the vendor keeps no bars as old as these: `tracker import` takes them from files")
+            gap = replace(gap, starts_at=lost.ends_at)
+        if gap.starts_at >= end:
+            return Settled(healed=0, empty=0)
         try:
             items = await self.history.fetch(instrument, gap.starts_at, end)
         except FeedAuthError:

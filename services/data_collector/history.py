@@ -147,6 +147,11 @@ class History:
             yield sorted((item for items in found for item in items), key=_time_of)
             start += window
 
+    def begin_of(self, timeframe: Timeframe, first: datetime, now: datetime) -> datetime:
+        """Return `first`, or the open of the oldest bar that the vendor still has where that is later."""
+        reach = self._feed.reach(timeframe)
+        return first if reach is None else max(first, timeframe.floor(now - reach) + timeframe.duration)
+
     async def fetch(self, instrument: Instrument, first: datetime, end: datetime) -> list[Item]:
         """Return a symbol's finest bars that open in [first, end) whole buckets; raises FeedError, FeedAuthError."""
         timeframe = instrument.base_timeframe

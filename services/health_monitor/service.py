@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from prometheus_client import Gauge
 from tracker.domain.clock import Clock
 from tracker.runtime.logging import Logger
 from tracker.store.database import Database, Transaction
-from tracker.store.health import Finding, keep_findings, read_facts, read_last_findings, read_stages
+from tracker.store.gaps import GapQuestion, read_coverage
+from tracker.store.health import Facts, Finding, keep_findings, read_facts, read_last_findings, read_stages
 from tracker.store.heartbeats import read_heartbeats
 
 from services.health_monitor.invariants import ALL, Observation
 from services.health_monitor.settings import MonitorSettings
 
+# What is older was looked at when it was young.
+EXPLAINED_WITHIN = timedelta(hours=1)
 OK = Gauge("tracker_invariant_ok", "1 while an invariant holds", ["name"])
 
 
@@ -65,6 +68,7 @@ class HealthMonitor:
             stages=tuple(await read_stages(transaction)),
             heartbeats=tuple(await read_heartbeats(transaction)),
             settings=self._settings,
+            unexplained=await _unexplained(transaction, facts),
         )
         verdicts = [(kind, verdict) for kind in ALL for verdict in kind().judge(seen)]
         kept = await read_last_findings(transaction, [verdict.name for _, verdict in verdicts])
@@ -97,3 +101,11 @@ class HealthMonitor:
         else:
             self._log.error("an invariant is broken", action="invariant_broken", name=finding.name,
                             observed=finding.observed, limit=finding.limit, advice=finding.advice)
+
+
+async def _unexplained(transaction: Transaction, facts: Facts) -> dict[str, int]:
+    end = facts.closed_through
+    if end is None:
+        return {}
+    coverage = await read_coverage(transaction, GapQuestion(first=end - EXPLAINED_WITHIN, end=end))
+    return {each.symbol: each.unexplained for each in coverage if each.unexplained}

@@ -26,6 +26,9 @@ class MonitorSettings(ServiceSettings):
     stage_lag_limit_seconds: float = Field(
         default=120, gt=0, description="how long a stage may leave closed buckets unprocessed"
     )
+    gap_limit_seconds: float = Field(
+        default=3600, gt=0, description="how long a gap in the bars of live symbols may stay open"
+    )
     live_share_limit: float = Field(default=0.9, gt=0, le=1, description="share of active symbols with recent bars")
     every_seconds: float = Field(default=10, gt=0)
     keep_every_seconds: float = Field(default=300, gt=0, description="a finding that stays the same is kept this often")

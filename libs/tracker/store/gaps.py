@@ -196,6 +196,11 @@ async def note_attempt(
     )
 
 
+async def count_unasked(transaction: Transaction) -> int:
+    """Return how many open gaps the vendor was never asked for."""
+    return await transaction.fetch_value("gaps.count_unasked")
+
+
 async def list_gaps(transaction: Transaction, question: GapQuestion, limit: int) -> list[Gap]:
     """Return gaps that reach into the span, oldest first, at most `limit`."""
     return [

@@ -23,6 +23,8 @@ class Facts:
     live_symbols: int
     paper_through: datetime | None
     rejected_last_hour: int
+    gap_since: datetime | None
+    gap_symbols: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

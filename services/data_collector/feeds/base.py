@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
 from tracker.domain.instrument import Instrument
@@ -43,6 +43,10 @@ class Feed(Protocol):
 
         Raises FeedError (try again) or FeedAuthError (do not).
         """
+        ...
+
+    def reach(self, timeframe: Timeframe) -> timedelta | None:
+        """Return how far back `history` can go, None where it has no limit."""
         ...
 
     async def history(

@@ -76,6 +76,10 @@ class CoinbaseFeed:
         """Return the exchange's own time."""
         return await self._rest.now()
 
+    def reach(self, timeframe: Timeframe) -> None:
+        """Return None: the vendor keeps all its history."""
+        del timeframe
+
     async def history(
         self, instrument: Instrument, timeframe: Timeframe, first: datetime, end: datetime
     ) -> BarTable:

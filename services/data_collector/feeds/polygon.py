@@ -61,6 +61,10 @@ class PolygonFeed:
         """Return the vendor's own time."""
         return await self._rest.now()
 
+    def reach(self, timeframe: Timeframe) -> None:
+        """Return None: the vendor keeps all its history."""
+        del timeframe
+
     async def history(
         self, instrument: Instrument, timeframe: Timeframe, first: datetime, end: datetime
     ) -> BarTable:

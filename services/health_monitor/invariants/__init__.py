@@ -2,16 +2,21 @@
 
 from services.health_monitor.invariants.bars import BarsFresh, SymbolsLive
 from services.health_monitor.invariants.base import Invariant, Observation, Verdict
+from services.health_monitor.invariants.gaps import GapsHeal, MinutesExplained
 from services.health_monitor.invariants.heartbeats import HeartbeatFresh
 from services.health_monitor.invariants.stages import PaperFollows, StagesFollow
 
-ALL: tuple[type[Invariant], ...] = (HeartbeatFresh, BarsFresh, SymbolsLive, StagesFollow, PaperFollows)
+ALL: tuple[type[Invariant], ...] = (
+    HeartbeatFresh, BarsFresh, SymbolsLive, GapsHeal, MinutesExplained, StagesFollow, PaperFollows,
+)
 
 __all__ = [
     "ALL",
     "BarsFresh",
+    "GapsHeal",
     "HeartbeatFresh",
     "Invariant",
+    "MinutesExplained",
     "Observation",
     "PaperFollows",
     "StagesFollow",

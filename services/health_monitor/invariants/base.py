@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -16,12 +16,16 @@ from services.health_monitor.settings import MonitorSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """Everything a check may look at."""
+    """Everything a check may look at.
+
+    `unexplained`: by symbol, expected bars of the last hour that are neither stored nor in the gap ledger.
+    """
 
     facts: Facts
     stages: tuple[Stage, ...]
     heartbeats: tuple[Heartbeat, ...]
     settings: MonitorSettings
+    unexplained: Mapping[str, int]
 
     def age(self, moment: datetime | None) -> float | None:
         """Return how many seconds ago a moment was, None where there was none."""

@@ -153,6 +153,23 @@ BREAKING = (
         "UPDATE tracker.symbols SET status = 'unsupported' WHERE symbol_id <= 2",
     ),
     (
+        "gaps heal",
+        "INSERT INTO tracker.data_gaps (symbol_id, timeframe, starts_at, ends_at, cause, detected_at)"
+        " SELECT symbol_id, '1m', '2024-01-01Z', '2024-01-02Z', cause, now() - interval '2 hours'"
+        " FROM tracker.symbols JOIN (VALUES (1, 'not_sent'), (2, 'history')) AS c(symbol_id, cause) USING (symbol_id)",
+        r"1 symbols, open for up to 72\d\d s",
+        "UPDATE tracker.data_gaps SET state = 'healed', resolved_at = now() WHERE cause = 'not_sent'",
+    ),
+    (
+        "minutes explained",
+        "INSERT INTO tracker.expected_spans SELECT closed_through - interval '2 hours', NULL, 1, '1m'"
+        " FROM tracker.bar_watermarks WHERE timeframe = '1m'",
+        r"60 unexplained bars of 1 symbols: S1-USD",
+        "INSERT INTO tracker.data_gaps (symbol_id, timeframe, starts_at, ends_at, cause)"
+        " SELECT 1, '1m', closed_through - interval '1 hour', closed_through, 'outage'"
+        " FROM tracker.bar_watermarks WHERE timeframe = '1m'",
+    ),
+    (
         "stage features 15m",
         "UPDATE tracker.bar_watermarks SET updated_at = now() - interval '130 s',"
         " closed_through = closed_through + interval '15 minutes' WHERE timeframe = '15m'",

@@ -32,6 +32,9 @@ def tracker(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
         (["up", "--source", "polygon"], "POLYGON_API_KEY is missing"),
         (["up", "--bogus"], "No such option: --bogus"),
         (["psql"], "there is no database yet"),
+        (["gaps"], "there is no database yet: `tracker up` makes one"),
+        (["gaps", "--state", "lost"], "--state: 'lost' is not one of open, confirmed_empty, healed, all"),
+        (["gaps", "--from", "2026-01-02", "--to", "2026-01-01"], "is not before --to"),
     ],
 )
 def test_a_mistake_is_one_sentence(tmp_path: Path, arguments: list[str], sentence: str) -> None:

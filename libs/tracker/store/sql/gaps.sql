@@ -56,6 +56,10 @@ UPDATE tracker.data_gaps SET
   retry_at = now() + least(interval '1 hour', $7::interval * power(2, least(attempts, 10)))
 WHERE symbol_id = $1::smallint AND timeframe = $2 AND state = 'open' AND starts_at < $4 AND ends_at > $3;
 
+-- name: count_unasked
+-- How many open gaps the vendor was never asked for.
+SELECT count(*) FROM tracker.data_gaps WHERE state = 'open' AND attempts = 0;
+
 -- name: list
 -- The gaps of some symbols (none named: of all) in some states that reach into [$3, $4), oldest first; in `buckets`
 -- those without a bar.

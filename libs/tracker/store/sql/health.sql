@@ -14,7 +14,10 @@ SELECT
    WHERE s.status = 'active'
      AND l.ts + 2 * tracker.duration(l.timeframe) >= newest.newest_close - interval '14 minutes') AS live_symbols,
   (SELECT processed_through FROM tracker.paper_cursor ORDER BY processed_through DESC LIMIT 1) AS paper_through,
-  (SELECT count(*) FROM tracker.rejected_bars WHERE received_at > now() - interval '1 hour') AS rejected_last_hour
+  (SELECT count(*) FROM tracker.rejected_bars WHERE received_at > now() - interval '1 hour') AS rejected_last_hour,
+  (SELECT min(detected_at) FROM tracker.data_gaps WHERE state = 'open' AND cause <> 'history') AS gap_since,
+  (SELECT count(DISTINCT symbol_id) FROM tracker.data_gaps
+   WHERE state = 'open' AND cause <> 'history') AS gap_symbols
 FROM (
   SELECT max(l.ts + tracker.duration(l.timeframe)) AS newest_close
   FROM tracker.symbols s JOIN tracker.latest_bar l ON l.symbol_id = s.symbol_id AND l.timeframe = s.base_timeframe
