@@ -189,7 +189,8 @@ def _announce(run: FleetRun, waiting: list[str], seconds: float, console: Consol
     console.print(f"{ready} of {len(run.services)} services are up after {seconds:.1f} s", highlight=False)
     failing = {each.name for each in run.states() if each.state == "backoff"}
     for name in waiting:
-        words = run.last_words(name) if name in failing else f"does not answer yet: see {run.log_file(name)}"
+        last = run.last_words(name).removeprefix(f"{name}: ")
+        words = last if name in failing else f"does not answer yet: see {run.log_file(name)}"
         console.print(f"{name}: {words}", style="yellow", soft_wrap=True, highlight=False)
     names = [each.name for each in run.services]
     page = next((name for name in PAGES if name in names), None)

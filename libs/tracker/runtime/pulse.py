@@ -30,7 +30,7 @@ class Telling(Protocol):
         ...
 
     def detail(self) -> dict[str, Any]:
-        """Return the counts shown in /health and in the heartbeat; `problem`, if set, means fail."""
+        """Return the counts shown in /health and in the heartbeat; `problem`, if set, means fail, `trouble` warn."""
         ...
 
 
@@ -76,7 +76,7 @@ class Pulse:
             "releaseId": self.instance,
             "startedAt": self.started_at.isoformat(),
             "lastSuccess": self.last_success.isoformat() if self.last_success else None,
-            "output": reason or detail.get("problem") or self.last_error,
+            "output": reason or detail.get("problem") or self.last_error or detail.get("trouble"),
             "checks": {"database": "fail" if reason else "pass", "loop": self.status},
             "detail": detail,
         }
@@ -106,4 +106,6 @@ async def beat(
 
 
 def _overall(status: str, detail: dict[str, Any]) -> str:
-    return "fail" if detail.get("problem") else status
+    if detail.get("problem"):
+        return "fail"
+    return "warn" if detail.get("trouble") and status == "pass" else status

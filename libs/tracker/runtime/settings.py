@@ -87,7 +87,7 @@ def describe(source: str, error: ValidationError) -> str:
         return f"{source}: unknown key {field} = {first['input']!r}"
     if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         return f"{source}: {field} is missing"
-    return f"{source}: {field} = {_shown(first['input'])}: {first['msg']}"
+    return f"{source}: {field} = {_shown(first['input'])}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _shown(value: object) -> str:

@@ -26,8 +26,8 @@ from services.data_collector.feeds.rest import RequestRefusedError
 from services.data_collector.feeds.silence import SilenceWatch
 from services.data_collector.settings import CollectorSettings
 
-# How the answer to a second subscription begins.
-HELD_ALREADY = "Already subscribed"
+# What the answer to a second subscription says.
+HELD_ALREADY = "already subscribed"
 
 
 class KrakenFeed:
@@ -189,10 +189,12 @@ class KrakenSession:
         if answer.said_at is not None:
             self._heard(answer.said_at)
         self.awaited.discard(answer.pair)
-        if answer.error.startswith(HELD_ALREADY):
-            return
         if not answer.error:
             self._tell_of_restored(answer.pair)
+            return
+        if answer.pair in self._doubted or HELD_ALREADY in answer.error.lower():
+            # It was subscribed all the time.
+            self._doubted.discard(answer.pair)
             return
         self._refused |= {answer.pair} & self._symbols.keys()
         if answer.pair not in self._symbols or len(self._refused) == len(self._symbols):

@@ -59,7 +59,8 @@ def parse_frame(frame: str | bytes, symbols: Mapping[str, str]) -> Message | Non
         return rejected_frame(SOURCE, frame, f"the frame is not JSON: {error}")
     if not isinstance(item, dict):
         return rejected_item(SOURCE, item, f"an object was expected, not {type(item).__name__}")
-    if item.get("method") == "subscribe":
+    # What it cannot make sense of at all it answers as `error`.
+    if item.get("method") in ("subscribe", "error"):
         return _answer(item)
     rows = item.get("data")
     if item.get("channel") == "ohlc":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tracker.runtime.settings import PROJECT_ROOT
+from tracker.runtime.universe import load_universe
 
 from services.control.settings import ControlSettings
 from services.control.source import SIMULATOR, Source, source_environment
@@ -24,3 +26,9 @@ def test_an_exchange_needs_neither_key_nor_simulator(source: Source, tmp_path: P
 @pytest.mark.parametrize("source", list(Source))
 def test_only_invented_and_replayed_markets_are_our_own(source: Source) -> None:
     assert source.needs_simulator is (source in (Source.SIMULATED, Source.REPLAY))
+
+
+def test_every_symbol_has_a_name_at_every_exchange() -> None:
+    """Whether it is traded there is the exchange's to say: what it does not list is unsupported."""
+    for each in load_universe(PROJECT_ROOT / "configs" / "universe.toml").symbol:
+        assert (each.coinbase, each.kraken) == (each.symbol, each.symbol.replace("-", "/"))

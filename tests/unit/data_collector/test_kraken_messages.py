@@ -48,6 +48,8 @@ def test_answers_name_the_pair_and_what_is_wrong_with_it() -> None:
     }
     assert parsed(refused) == Answer(pair="X/Y", error="Currency pair not supported X/Y", said_at=None)
     assert parsed({"method": "subscribe", "success": False}).error == "refused without a reason"
+    senseless = {"method": "error", "success": False, "error": "Malformed request"}
+    assert parsed(senseless) == Answer(pair="", error="Malformed request", said_at=None)
 
 
 def test_status_and_what_does_not_concern_us() -> None:
