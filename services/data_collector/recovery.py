@@ -58,6 +58,12 @@ class Recovery:
         self._store = store
         self._vendor_now = vendor_now
         self._instruments: Sequence[Instrument] = []
+        self._failures: dict[object, TrackerError] = {}
+
+    @property
+    def failure(self) -> TrackerError | None:
+        """What keeps a repair from being done just now, None while nothing does."""
+        return next(iter(self._failures.values()), None)
 
     @property
     def complete(self) -> bool:
@@ -211,20 +217,27 @@ class Recovery:
         backoff = Backoff(initial=0.5, longest=self._settings.longest_backoff_seconds)
         loop = asyncio.get_running_loop()
         since = loop.time()
-        while True:
-            try:
-                return await work()
-            except TrackerError as error:
-                if not error.retryable:
-                    raise
-                waited = loop.time() - since
-                if give_up is not None and isinstance(error, FeedError) and waited >= self._patience:
-                    return give_up(error)
-                wait = backoff.next_wait()
-                self._log.warning(
-                    "what the stream missed cannot be fetched yet",
-                    action="recovery_wait",
-                    error=str(error),
-                    wait_seconds=round(wait, 2),
-                )
-                await asyncio.sleep(wait)
+        this = object()
+        try:
+            while True:
+                try:
+                    return await work()
+                except TrackerError as error:
+                    if not error.retryable:
+                        raise
+                    waited = loop.time() - since
+                    if give_up is not None and isinstance(error, FeedError) and waited >= self._patience:
+                        return give_up(error)
+                    self._failures[this] = error
+                    await asyncio.sleep(self._told(error, backoff.next_wait()))
+        finally:
+            self._failures.pop(this, None)
+
+    def _told(self, error: TrackerError, wait: float) -> float:
+        self._log.warning(
+            "what the stream missed cannot be fetched and stored yet",
+            action="recovery_wait",
+            error=str(error),
+            wait_seconds=round(wait, 2),
+        )
+        return wait

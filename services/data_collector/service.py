@@ -75,6 +75,8 @@ class DataCollector:
     def detail(self) -> dict[str, Any]:
         """Return what is shown in /health; `problem` needs a person, `trouble` is tried again."""
         water, history = self._closer.high_water, self._recovery.history
+        failure = self._recovery.failure
+        alert = str(failure) if failure is not None and failure.needs_person else None
         return {
             "source": self._feed.vendor,
             **self._tenure.detail(),
@@ -92,8 +94,8 @@ class DataCollector:
             "backfill_bars": history.bars,
             "complete_history": self._recovery.backfilled and history.chunks_failed == 0,
             "silent": self._recovery.gaps.silent(),
-            "problem": self._problem or self._tenure.problem,
-            "trouble": self._feed.trouble or self._trouble,
+            "problem": self._problem or self._tenure.problem or alert,
+            "trouble": self._feed.trouble or self._trouble or (None if failure is None else str(failure)),
         }
 
     async def run_once(self) -> bool:
