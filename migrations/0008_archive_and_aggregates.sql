@@ -55,12 +55,15 @@ COMMENT ON VIEW tracker.ohlc_all IS 'every bar once, wherever its month lies';
 CREATE VIEW tracker.ohlc_today WITH (security_invoker = true) AS
 SELECT ts, open, high, low, close, volume, vwap, received_at, trades, timeframe, source, symbol_id, revision
 FROM tracker.ohlc_data WHERE ts >= now() - interval '24 hours';
-COMMENT ON VIEW tracker.ohlc_today IS 'bars that opened in the last 24 hours of the wall clock';
+COMMENT ON VIEW tracker.ohlc_today IS
+  'bars that opened in the last 24 hours of the wall clock, so that a feed that stands still shows as missing bars and'
+  ' old ones never pass for today''s; empty in a replay of the past, where symbol_hours counts back from event time';
 
 CREATE VIEW tracker.ohlc_recent WITH (security_invoker = true) AS
 SELECT ts, open, high, low, close, volume, vwap, received_at, trades, timeframe, source, symbol_id, revision
 FROM tracker.ohlc_data WHERE ts >= now() - interval '7 days';
-COMMENT ON VIEW tracker.ohlc_recent IS 'bars that opened in the last 7 days of the wall clock';
+COMMENT ON VIEW tracker.ohlc_recent IS
+  'bars that opened in the last 7 days of the wall clock; empty in a replay of the past, as ohlc_today is';
 
 GRANT SELECT ON tracker.ohlc_all, tracker.ohlc_today, tracker.ohlc_recent TO tracker_reader;
 
@@ -74,7 +77,8 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
   SELECT (month AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC'
 $$;
 
--- Puts a table of one month's bars into the place of that month, under that place's name.
+-- Puts a table of one month's bars into the place of that month, under that place's name. Its constraint in_month
+-- spares the look at every row; it stays in the archive, where a month may have to come back in an instant.
 CREATE FUNCTION tracker.attach_month(made text, kind text, month timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -84,6 +88,9 @@ BEGIN
   EXECUTE format('ALTER TABLE tracker.%I RENAME CONSTRAINT %I TO %I', name, made || '_pkey', name || '_pkey');
   EXECUTE format('ALTER TABLE tracker.%I ATTACH PARTITION tracker.%I FOR VALUES FROM (%L) TO (%L)',
                  kind, name, month, tracker.next_month(month));
+  IF kind = 'ohlc_data' THEN
+    EXECUTE format('ALTER TABLE tracker.%I DROP CONSTRAINT in_month', name);
+  END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION tracker.attach_month(text, text, timestamptz) FROM PUBLIC;
@@ -124,9 +131,8 @@ BEGIN
 END
 $$;
 
--- A rewrite in four steps, each its own transaction: begin, copy symbol by symbol, seal, swap. CLUSTER would do the
--- same to a single table and within a function too, but locks readers out for as long as it takes: half a minute
--- for a month of 90 symbols, in which nothing that reads bars goes on.
+-- A rewrite in four steps, each its own transaction: begin, copy symbol by symbol, seal, swap. CLUSTER would leave the
+-- same table, but keeps readers out for as long as it takes, and cannot stop half-way.
 CREATE FUNCTION tracker.begin_rewrite(wanted timestamptz, wanted_purpose text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -147,7 +153,7 @@ BEGIN
   EXECUTE format('DROP TABLE IF EXISTS tracker.%I', copy);
   -- With the constraint, putting it into place needs no look at its rows.
   EXECUTE format(
-    'CREATE TABLE tracker.%I (LIKE tracker.ohlc_data INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING COMMENTS,'
+    'CREATE TABLE tracker.%I (LIKE tracker.ohlc_data INCLUDING DEFAULTS INCLUDING CONSTRAINTS,'
     ' CONSTRAINT %I PRIMARY KEY (symbol_id, timeframe, ts), CONSTRAINT in_month CHECK (ts >= %L AND ts < %L))',
     copy, copy || '_pkey', wanted, tracker.next_month(wanted));
   EXECUTE format('ALTER TABLE tracker.%I ENABLE ROW LEVEL SECURITY', copy);
@@ -201,7 +207,8 @@ BEGIN
     RETURN;
   END IF;
   -- Checked in one go, where it would otherwise be checked row by row.
-  EXECUTE format('ALTER TABLE tracker.%I ADD FOREIGN KEY (symbol_id) REFERENCES tracker.symbols', copy);
+  EXECUTE format('ALTER TABLE tracker.%I ADD CONSTRAINT ohlc_data_symbol_id_fkey FOREIGN KEY (symbol_id)'
+                 ' REFERENCES tracker.symbols', copy);
   EXECUTE format('ANALYZE tracker.%I', copy);
   SELECT c.counted, c.checksum INTO found_rows, found_checksum FROM tracker.month_checksum(copy) c;
   UPDATE tracker.bar_months SET status = 'sealed', rows = found_rows, checksum = found_checksum
@@ -209,7 +216,9 @@ BEGIN
 END
 $$;
 
--- Puts the copy in the place of the original where both hold the same; false where bars were written meanwhile.
+-- Puts the copy in the place of the original where both hold the same; false where bars were written meanwhile. The
+-- locks that keep everybody out are waited for in moments, with pauses between them: all later readers wait behind
+-- whoever waits for such a lock, and a writer who waits for this function would wait in a circle with it.
 CREATE FUNCTION tracker.swap_rewrite(wanted timestamptz, patience interval) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -218,23 +227,42 @@ DECLARE
   copy text := tracker.month_table('ohlc_rewrite', wanted);
   found_rows bigint;
   found_checksum numeric;
+  give_up_at timestamptz;
 BEGIN
   SELECT * INTO progress FROM tracker.bar_months WHERE month = wanted AND status = 'sealed' FOR UPDATE;
   IF NOT FOUND THEN
     RETURN false;
   END IF;
   PERFORM set_config('lock_timeout', (extract(epoch FROM patience) * 1000)::integer::text, true);
+  EXECUTE format('LOCK TABLE tracker.%I IN ACCESS EXCLUSIVE MODE', copy);
   -- From here on nobody writes into the month; everybody reads.
   EXECUTE format('LOCK TABLE tracker.%I IN SHARE MODE', original);
   SELECT c.counted, c.checksum INTO found_rows, found_checksum FROM tracker.month_checksum(original) c;
   IF (found_rows, found_checksum) IS DISTINCT FROM (progress.rows, progress.checksum) THEN
-    EXECUTE format('DROP TABLE tracker.%I', copy);
     UPDATE tracker.bar_months SET status = 'changed', finished_at = clock_timestamp()
     WHERE month = wanted AND status = 'sealed';
     RETURN false;
   END IF;
-  -- Only now, and for a moment, is everybody kept out.
-  PERFORM pg_advisory_xact_lock(hashtext('tracker.ensure_bar_partitions'));
+  give_up_at := clock_timestamp() + patience;
+  PERFORM set_config('lock_timeout', '50ms', true);
+  LOOP
+    BEGIN
+      IF NOT pg_try_advisory_xact_lock(hashtext('tracker.ensure_bar_partitions')) THEN
+        RAISE lock_not_available USING MESSAGE = 'months are being made';
+      END IF;
+      LOCK TABLE ONLY tracker.ohlc_data IN ACCESS EXCLUSIVE MODE;
+      LOCK TABLE ONLY tracker.ohlc_archive IN ACCESS EXCLUSIVE MODE;
+      EXECUTE format('LOCK TABLE tracker.%I IN ACCESS EXCLUSIVE MODE', original);
+      -- A table that refers to another one leaves it as well.
+      LOCK TABLE tracker.symbols IN ACCESS EXCLUSIVE MODE;
+      EXIT;
+    EXCEPTION WHEN lock_not_available THEN
+      IF clock_timestamp() >= give_up_at THEN
+        RAISE;
+      END IF;
+      PERFORM pg_sleep(0.2);
+    END;
+  END LOOP;
   EXECUTE format('ALTER TABLE tracker.ohlc_data DETACH PARTITION tracker.%I', original);
   EXECUTE format('DROP TABLE tracker.%I', original);
   PERFORM tracker.attach_month(
@@ -245,20 +273,39 @@ BEGIN
 END
 $$;
 
--- Deletes at most so many of the rows of others that are older than a moment, and returns how many it were.
+-- Drops a copy that nobody works on any more.
+CREATE FUNCTION tracker.drop_rewrite(wanted timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM tracker.bar_months WHERE month = wanted AND status IN ('copying', 'sealed')) THEN
+    EXECUTE format('DROP TABLE IF EXISTS tracker.%I', tracker.month_table('ohlc_rewrite', wanted));
+  END IF;
+END
+$$;
+
+-- Deletes at most so many of the rows of others that are older than a moment, and returns how many it were. Large
+-- tables are looked through by their keys, so that what was deleted before is not walked over again.
 CREATE FUNCTION tracker.forget_rows(name text, before timestamptz, at_most integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  time_column text := CASE name
-    WHEN 'scan_history' THEN 'decided_at' WHEN 'ml_features' THEN 'ts'
-    WHEN 'rejected_bars' THEN 'received_at' WHEN 'health_checks' THEN 'checked_at' END;
+  old_rows text := CASE name
+    WHEN 'scan_history' THEN
+      'SELECT o.ctid FROM tracker.scan_watermarks w CROSS JOIN tracker.symbols s CROSS JOIN LATERAL ('
+      ' SELECT h.ctid FROM tracker.scan_history h'
+      ' WHERE h.strategy = w.strategy AND h.symbol_id = s.symbol_id AND h.decided_at < $1 LIMIT $2) o'
+    WHEN 'ml_features' THEN
+      'SELECT o.ctid FROM tracker.feature_watermarks w CROSS JOIN tracker.symbols s CROSS JOIN LATERAL ('
+      ' SELECT f.ctid FROM tracker.ml_features f'
+      ' WHERE f.symbol_id = s.symbol_id AND f.timeframe = w.timeframe AND f.ts < $1 LIMIT $2) o'
+    WHEN 'rejected_bars' THEN 'SELECT o.ctid FROM tracker.rejected_bars o WHERE o.received_at < $1'
+    WHEN 'health_checks' THEN 'SELECT o.ctid FROM tracker.health_checks o WHERE o.checked_at < $1'
+  END;
   forgotten integer;
 BEGIN
-  IF time_column IS NULL THEN
+  IF old_rows IS NULL THEN
     RAISE EXCEPTION 'nothing is ever forgotten of %', name;
   END IF;
-  EXECUTE format('DELETE FROM tracker.%1$I WHERE ctid = ANY (ARRAY('
-                 'SELECT ctid FROM tracker.%1$I WHERE %2$I < $1 LIMIT $2))', name, time_column)
+  EXECUTE format('DELETE FROM tracker.%I WHERE ctid = ANY (ARRAY(%s LIMIT $2))', name, old_rows)
   USING before, at_most;
   GET DIAGNOSTICS forgotten = ROW_COUNT;
   RETURN forgotten;
@@ -291,7 +338,7 @@ DECLARE
 BEGIN
   FOREACH signature IN ARRAY ARRAY[
     'begin_rewrite(timestamptz, text)', 'copy_next_symbol(timestamptz)', 'seal_rewrite(timestamptz)',
-    'swap_rewrite(timestamptz, interval)', 'forget_rows(text, timestamptz, integer)', 'refresh_aggregate(text)',
+    'swap_rewrite(timestamptz, interval)', 'drop_rewrite(timestamptz)', 'forget_rows(text, timestamptz, integer)', 'refresh_aggregate(text)',
     'analyze_table(text)'
   ] LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION tracker.%s FROM PUBLIC', signature);
@@ -323,14 +370,14 @@ COMMENT ON MATERIALIZED VIEW tracker.symbol_hours IS
 CREATE MATERIALIZED VIEW tracker.symbol_days AS
 WITH reach AS (
   SELECT max(closed_through) AS until, min(opened_at) AS opened_at,
-    date_trunc('day', max(closed_through), 'UTC') - interval '400 days' AS since
+    date_trunc('day', max(closed_through), 'UTC') - interval '92 days' AS since
   FROM tracker.bar_watermarks
 ), spans AS (
   -- A symbol that never had a bar is missed from the moment on from which bars are collected.
   SELECT s.symbol_id, s.base_timeframe, r.until, tracker.duration(s.base_timeframe) AS step,
     coalesce((SELECT o.ts FROM tracker.ohlc_data o
               WHERE o.symbol_id = s.symbol_id AND o.timeframe = s.base_timeframe AND o.ts >= r.since
-              ORDER BY o.ts LIMIT 1), r.opened_at) AS since
+              ORDER BY o.ts LIMIT 1), greatest(r.opened_at, r.since)) AS since
   FROM tracker.symbols s CROSS JOIN reach r WHERE s.status <> 'unsupported'
 ), counted AS (
   SELECT s.symbol_id, d.*
@@ -353,17 +400,24 @@ LEFT JOIN counted c ON c.symbol_id = s.symbol_id AND c.day = d.day
 WHERE d.day < s.until;
 CREATE UNIQUE INDEX symbol_days_key ON tracker.symbol_days (symbol_id, day);
 COMMENT ON MATERIALIZED VIEW tracker.symbol_days IS
-  'each symbol''s closed finest bars by the day, and how many there could be, over the last 400 days;'
+  'each symbol''s closed finest bars by the day, and how many there could be, over the last 92 days;'
   ' refreshed by data_scheduler';
 
+-- Looked up by the key of each strategy and symbol: most of the table is older.
 CREATE MATERIALIZED VIEW tracker.strategy_hours AS
 SELECT h.strategy, date_bin('1 hour', h.decided_at, timestamptz '1970-01-01 00:00:00+00') AS hour, count(*) AS looks,
   count(*) FILTER (WHERE h.decision = 'SIGNAL') AS signals, count(DISTINCT h.symbol_id) AS symbols,
   avg(h.signal_strength) FILTER (WHERE h.decision = 'SIGNAL') AS signal_strength,
   mode() WITHIN GROUP (ORDER BY h.reason) FILTER (WHERE h.decision = 'SKIP') AS commonest_skip
-FROM tracker.scan_history h
-WHERE h.decided_at >= date_bin('1 hour', (SELECT max(closed_through) FROM tracker.bar_watermarks),
-                               timestamptz '1970-01-01 00:00:00+00') - interval '30 days'
+FROM tracker.scan_watermarks w
+CROSS JOIN tracker.symbols s
+CROSS JOIN LATERAL (
+  SELECT o.strategy, o.symbol_id, o.decided_at, o.decision, o.reason, o.signal_strength
+  FROM tracker.scan_history o
+  WHERE o.strategy = w.strategy AND o.symbol_id = s.symbol_id
+    AND o.decided_at >= date_bin('1 hour', (SELECT max(closed_through) FROM tracker.bar_watermarks),
+                                 timestamptz '1970-01-01 00:00:00+00') - interval '30 days'
+) h
 GROUP BY 1, 2;
 CREATE UNIQUE INDEX strategy_hours_key ON tracker.strategy_hours (strategy, hour);
 COMMENT ON MATERIALIZED VIEW tracker.strategy_hours IS
@@ -388,6 +442,7 @@ DROP MATERIALIZED VIEW tracker.symbol_hours;
 DROP FUNCTION tracker.analyze_table(text);
 DROP FUNCTION tracker.refresh_aggregate(text);
 DROP FUNCTION tracker.forget_rows(text, timestamptz, integer);
+DROP FUNCTION tracker.drop_rewrite(timestamptz);
 DROP FUNCTION tracker.swap_rewrite(timestamptz, interval);
 DROP FUNCTION tracker.seal_rewrite(timestamptz);
 DROP FUNCTION tracker.month_checksum(text);

@@ -38,6 +38,9 @@ WRITERS: Mapping[str, str] = {
     "equity_curve": "paper_trader",
     "paper_cursor": "paper_trader",
     "health_checks": "health_monitor",
+    "ohlc_archive": "data_scheduler",
+    "bar_months": "data_scheduler",
+    "maintenance_runs": "data_scheduler",
 }
 # Each service writes its own row; dbmate's own table is nobody's.
 SHARED = {"service_heartbeats", "service_leases"}
@@ -154,7 +157,11 @@ async def test_a_function_with_its_owners_rights_is_for_its_roles_alone(url: str
     roles: dict[str, set[str]] = {}
     for row in found:
         roles.setdefault(row["proname"], set()).add(row["rolname"])
-    assert roles == {"ensure_bar_partitions": {"tracker_data_collector", "tracker_data_scheduler"}}
+    scheduler = "tracker_data_scheduler"
+    assert roles == {"ensure_bar_partitions": {"tracker_data_collector", scheduler}} | {name: {scheduler} for name in (
+        "begin_rewrite", "copy_next_symbol", "seal_rewrite", "swap_rewrite", "drop_rewrite", "forget_rows",
+        "refresh_aggregate", "analyze_table",
+    )}
 
 
 async def test_partitions_for_half_a_century_are_refused(url: str) -> None:

@@ -116,8 +116,33 @@ async def test_the_older_postgres_and_an_owner_without_superuser_do(older_url: s
     await connection.execute("INSERT INTO tracker.symbols (symbol) VALUES ('BTC-USD')")
     await connection.execute("SELECT tracker.ensure_bar_partitions('2024-01-05Z', '2024-03-01Z')")
     await connection.execute("COMMIT")
+    await connection.execute(
+        "INSERT INTO tracker.ohlc_data (symbol_id, timeframe, ts, open, high, low, close, volume, source)"
+        " SELECT 1, '1m', ts, 1, 2, 1, 1, 1, 'stream' FROM generate_series('2024-01-05Z'::timestamptz, '2024-02-20Z',"
+        " '1 hour') ts; INSERT INTO tracker.bar_watermarks VALUES ('1m', '2024-01-05Z', '2024-03-01Z')"
+    )
+    for month, purpose in (("2024-01-01Z", "archive"), ("2024-02-01Z", "cluster")):
+        for step in (f"begin_rewrite('{month}', '{purpose}')", f"copy_next_symbol('{month}')",
+                     f"copy_next_symbol('{month}')", f"seal_rewrite('{month}')", f"swap_rewrite('{month}', '2 s')"):
+            await connection.execute("BEGIN; SET LOCAL ROLE tracker_data_scheduler")
+            done = await connection.fetchval(f"SELECT tracker.{step}")
+            await connection.execute("COMMIT")
+        assert done is True
+    await connection.execute("BEGIN; SET LOCAL ROLE tracker_data_scheduler")
+    for name in ("symbol_hours", "symbol_days", "strategy_hours", "pnl_days"):
+        await connection.execute(f"SELECT tracker.refresh_aggregate('{name}')")
+    await connection.execute("SELECT tracker.analyze_table('ohlc_data')")
+    await connection.execute("SELECT tracker.forget_rows('scan_history', now(), 5)")
+    await connection.execute("COMMIT")
+    assert await connection.fetchval("SELECT count(*) FROM tracker.ohlc_archive") == 648
     await connection.close()
-    for _ in NAMES:
+    # What lies in the archive comes back on the way down.
+    downward = len(NAMES) - NAMES.index("0008_archive_and_aggregates.sql")
+    for _ in range(downward):
+        dbmate(older_url, "rollback")
+    left = await rows(older_url, "SELECT count(*) AS bars FROM tracker.ohlc_data")
+    assert left == [{"bars": 46 * 24 + 1}]
+    for _ in NAMES[:-downward]:
         dbmate(older_url, "rollback")
 
 

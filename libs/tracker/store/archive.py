@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,7 +16,7 @@ from tracker.store.database import Transaction
 
 
 class MonthInUseError(TrackerError):
-    """The month is being read or written for longer than putting its copy into place would wait."""
+    """The tables of bars are being read or written for longer than one would wait."""
 
     retryable = True
 
@@ -84,31 +86,55 @@ async def read_progress(transaction: Transaction, month: datetime) -> Progress |
     )
 
 
-async def begin_rewrite(transaction: Transaction, month: datetime, purpose: Purpose) -> None:
-    """Begin a copy of a closed month; nobody sees it before `swap_rewrite`."""
-    await transaction.execute("archive.begin", month, purpose.value)
+async def make_months(transaction: Transaction, first: datetime, last: datetime, patience: timedelta) -> int:
+    """Make the monthly tables from `first` to `last`; return how many were missing.
+
+    Raises MonthInUseError where ohlc_data cannot be had within `patience`: everybody would wait behind.
+    """
+    async with _waiting(transaction, patience, "the months of bars"):
+        return await transaction.fetch_value("bars.ensure_partitions", first, last)
+
+
+async def begin_rewrite(transaction: Transaction, month: datetime, purpose: Purpose, patience: timedelta) -> None:
+    """Begin a copy of a closed month; nobody sees it before `swap_rewrite`. Raises MonthInUseError."""
+    async with _waiting(transaction, patience, f"the bars of {month:%Y-%m}"):
+        await transaction.execute("archive.begin", month, purpose.value)
 
 
 async def copy_next_symbol(transaction: Transaction, month: datetime) -> int | None:
     """Copy one symbol's bars of the month and return its id; None where all are copied."""
-    return await transaction.fetch_value("archive.copy_next", month)
+    return await transaction.run_long("archive.copy_next", month)
 
 
-async def seal_rewrite(transaction: Transaction, month: datetime) -> None:
-    """Check and count a copy that has all symbols."""
-    await transaction.execute("archive.seal", month)
+async def seal_rewrite(transaction: Transaction, month: datetime, patience: timedelta) -> None:
+    """Check and count a copy that has all symbols. Raises MonthInUseError."""
+    async with _waiting(transaction, patience, f"the bars of {month:%Y-%m}"):
+        await transaction.run_long("archive.seal", month)
 
 
 async def swap_rewrite(transaction: Transaction, month: datetime, patience: timedelta) -> bool:
     """Verify row count and checksum of original and copy, drop the original and put the copy into place.
 
-    False, with the copy dropped, where the original differs because bars were written meanwhile. Raises
-    MonthInUseError where the tables cannot be had within `patience`.
+    False where the original differs because bars were written meanwhile: `drop_rewrite` then. Raises MonthInUseError
+    where the tables cannot be had within `patience`.
     """
+    async with _waiting(transaction, patience, f"the bars of {month:%Y-%m}"):
+        return await transaction.run_long("archive.swap", month, patience)
+
+
+async def drop_rewrite(transaction: Transaction, month: datetime, patience: timedelta) -> None:
+    """Drop a copy that differs from its month. Raises MonthInUseError."""
+    async with _waiting(transaction, patience, f"the bars of {month:%Y-%m}"):
+        await transaction.execute("archive.drop_rewrite", month)
+
+
+@asynccontextmanager
+async def _waiting(transaction: Transaction, patience: timedelta, what: str) -> AsyncGenerator[None]:
     try:
-        return await transaction.fetch_value("archive.swap", month, patience)
+        await transaction.fetch_value("maintenance.limit_waits", f"{patience // timedelta(milliseconds=1)}ms")
+        yield
     except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
-        raise MonthInUseError(f"the bars of {month:%Y-%m} are in use: {error}") from error
+        raise MonthInUseError(f"{what} are in use: {error}") from error
 
 
 async def count_months(transaction: Transaction) -> tuple[int, int]:

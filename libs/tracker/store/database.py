@@ -22,6 +22,8 @@ Row: TypeAlias = asyncpg.Record
 Connection: TypeAlias = "asyncpg.Connection[Row] | PoolConnectionProxy[Row]"
 
 TRANSACTION_POOLER_PORT = 6543
+# A statement that keeps the database in order may take long; one that takes longer is lost.
+LONGEST_SECONDS = 3_600.0
 
 
 class Transaction:
@@ -54,6 +56,14 @@ class Transaction:
         tag = await self._connection.execute(sql(name), *arguments)
         last = tag.rsplit(" ", 1)[-1]
         return int(last) if last.isdigit() else 0
+
+    async def run_long(self, name: str, *arguments: object) -> Any:
+        """Run a named query that may take up to an hour, and return its first value.
+
+        Neither the role's statement_timeout nor the pool's ends it earlier.
+        """
+        await self._connection.execute(sql("maintenance.no_time_limit"))
+        return await self._connection.fetchval(sql(name), *arguments, timeout=LONGEST_SECONDS)
 
     async def execute_many(self, name: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a named query once a row, pipelined."""

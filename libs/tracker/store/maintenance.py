@@ -80,7 +80,7 @@ async def forget_rows(transaction: Transaction, table: str, before: datetime, at
     """Delete at most so many rows that are older than `before`; return how many it were."""
     if table == "maintenance_runs":
         return await transaction.execute("maintenance.forget_runs", before, at_most)
-    return await transaction.fetch_value("maintenance.forget", table, before, at_most)
+    return await transaction.run_long("maintenance.forget", table, before, at_most)
 
 
 async def read_aggregates(transaction: Transaction) -> list[str]:
@@ -90,7 +90,7 @@ async def read_aggregates(transaction: Transaction) -> list[str]:
 
 async def refresh_aggregate(transaction: Transaction, name: str) -> None:
     """Bring a materialized view up to date; its readers go on."""
-    await transaction.execute("maintenance.refresh", name)
+    await transaction.run_long("maintenance.refresh", name)
 
 
 async def read_tables(transaction: Transaction) -> list[str]:
@@ -100,4 +100,4 @@ async def read_tables(transaction: Transaction) -> list[str]:
 
 async def analyze_table(transaction: Transaction, name: str) -> None:
     """Refresh the planner's statistics of a table and its partitions."""
-    await transaction.execute("maintenance.analyze", name)
+    await transaction.run_long("maintenance.analyze", name)

@@ -69,6 +69,18 @@ class AccountState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MaintenanceState:
+    """A maintenance task's last ended run; `unfinished` where its slice ended with more to do."""
+
+    task: str
+    finished_at: datetime
+    seconds: float
+    ok: bool
+    unfinished: bool
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineStatus:
     """Everything `tracker status` tells from the database."""
 
@@ -77,6 +89,7 @@ class PipelineStatus:
     symbols: tuple[SymbolState, ...]
     scans: tuple[ScanCount, ...]
     accounts: tuple[AccountState, ...]
+    maintenance: tuple[MaintenanceState, ...]
 
 
 async def read_status(transaction: Transaction) -> PipelineStatus:
@@ -86,10 +99,12 @@ async def read_status(transaction: Transaction) -> PipelineStatus:
     symbols = await transaction.fetch("status.symbols")
     scans = await transaction.fetch("status.scans")
     accounts = await transaction.fetch("status.accounts")
+    maintenance = await transaction.fetch("status.maintenance")
     return PipelineStatus(
         services=tuple(ServiceSign(**dict(row.items())) for row in services),
         freshness=tuple(Freshness(**dict(row.items())) for row in freshness),
         symbols=tuple(SymbolState(**dict(row.items())) for row in symbols),
         scans=tuple(ScanCount(**dict(row.items())) for row in scans),
         accounts=tuple(AccountState(**dict(row.items())) for row in accounts),
+        maintenance=tuple(MaintenanceState(**dict(row.items())) for row in maintenance),
     )

@@ -41,6 +41,10 @@ SELECT tracker.seal_rewrite($1);
 -- Put the copy of a month into its place where the original still has the same rows.
 SELECT tracker.swap_rewrite($1, $2);
 
+-- name: drop_rewrite
+-- Drop a month's copy that nobody works on any more.
+SELECT tracker.drop_rewrite($1);
+
 -- name: count_months
 -- How many months lie in ohlc_data, and how many in the archive.
 SELECT count(*) FILTER (WHERE i.inhparent = 'tracker.ohlc_data'::regclass) AS kept,

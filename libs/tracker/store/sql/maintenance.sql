@@ -1,3 +1,11 @@
+-- name: no_time_limit
+-- Let the statements of this transaction take as long as they need.
+SELECT set_config('statement_timeout', '0', true);
+
+-- name: limit_waits
+-- Let no statement of this transaction wait longer than so many milliseconds for a lock, and others behind it.
+SELECT set_config('lock_timeout', $1, true);
+
 -- name: event_time
 -- Up to where bars are complete in any timeframe: what the age of everything in event time is counted from.
 SELECT max(closed_through) FROM tracker.bar_watermarks;
@@ -13,10 +21,11 @@ SET finished_at = $2, seconds = $3, ok = $4::text IS NULL, error = $4, result = 
 WHERE run_id = $1;
 
 -- name: end_interrupted
--- Note that scheduled runs which never ended were interrupted: whoever ran them is gone.
+-- Note that scheduled runs which never ended were interrupted: whoever ran them is gone. Runs by hand know nothing of
+-- the lease, so those of the last day may still go on.
 UPDATE tracker.maintenance_runs
 SET finished_at = $1, ok = false, error = 'interrupted'
-WHERE finished_at IS NULL AND NOT by_hand;
+WHERE finished_at IS NULL AND (NOT by_hand OR started_at < $1::timestamptz - interval '1 day');
 
 -- name: histories
 -- Of each task: its last good run, and the failures since.
@@ -57,9 +66,11 @@ SELECT matviewname::text AS name FROM pg_matviews WHERE schemaname = 'tracker' O
 SELECT tracker.refresh_aggregate($1);
 
 -- name: tables
--- The tables and materialized views the planner keeps statistics of; those of partitions come with their table.
+-- The tables and materialized views the planner keeps statistics of; those of partitions come with their table, and
+-- a month's copy has its own before it is one.
 SELECT c.relname::text AS name FROM pg_class c
 WHERE c.relnamespace = 'tracker'::regnamespace AND c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition
+  AND c.relname NOT LIKE 'ohlc\_rewrite\_%'
 ORDER BY 1;
 
 -- name: analyze

@@ -56,3 +56,10 @@ LEFT JOIN LATERAL (
   WHERE account = a.account ORDER BY ts DESC LIMIT 1
 ) e ON true
 ORDER BY a.account;
+
+-- name: maintenance
+-- The last ended run of each maintenance task.
+SELECT DISTINCT ON (task) task, finished_at, coalesce(seconds, 0) AS seconds, ok,
+       coalesce((result ->> 'unfinished')::boolean, false) AS unfinished, error
+FROM tracker.maintenance_runs WHERE finished_at IS NOT NULL
+ORDER BY task, run_id DESC;
