@@ -217,6 +217,35 @@ def main(ctx=None):
                 },
             ),
             service(
+                "data_scheduler",
+                build={
+                    "builder": "RAILPACK",
+                    "buildCommand": "pip install --require-hashes -r requirements.lock && pip install --no-deps --no-build-isolation -e .",
+                    "watchPatterns": [
+                        "/configs/**",
+                        "/libs/**",
+                        "/pyproject.toml",
+                        "/requirements.lock",
+                        "/services/data_scheduler/**",
+                    ],
+                },
+                start="exec python -m services.data_scheduler",
+                healthcheck="/readyz",
+                healthcheckTimeout=120,
+                replicas=1,
+                deploy={
+                    "drainingSeconds": 30,
+                    "overlapSeconds": 0,
+                    "restartPolicyType": "ALWAYS",
+                },
+                env={
+                    "DATABASE_POOL_SIZE": "2",
+                    "DATABASE_URL": preserve(),
+                    "RAILPACK_PYTHON_VERSION": "3.11",
+                    "TRACKER_SOURCE": "polygon",
+                },
+            ),
+            service(
                 "dashboard",
                 build={
                     "builder": "RAILPACK",

@@ -41,6 +41,7 @@ class FleetService(BaseModel):
     restart: Restart
     memory_mb: int = Field(gt=0)
     pool_size: int = Field(ge=0)
+    listens: bool = True
     role: Name | None = None
     secrets: tuple[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], ...] = ()
     development_only: bool = False
@@ -56,7 +57,7 @@ class FleetService(BaseModel):
     @property
     def connections(self) -> int:
         """Database connections the service may hold at most."""
-        return 0 if self.role is None else self.pool_size + LISTENERS_PER_SERVICE
+        return 0 if self.role is None else self.pool_size + LISTENERS_PER_SERVICE * self.listens
 
     @property
     def command(self) -> tuple[str, ...]:

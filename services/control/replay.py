@@ -32,7 +32,7 @@ from services.control.settings import ControlSettings
 from services.control.source import SIMULATOR
 from services.control.supervision import FleetRun
 
-LEFT_OUT = ("dashboard",)
+LEFT_OUT = ("dashboard", "data_scheduler")
 Progress = Callable[[str], None]
 
 

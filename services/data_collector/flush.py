@@ -29,18 +29,26 @@ COARSER = (Timeframe.M5, Timeframe.M15, Timeframe.H1, Timeframe.D1)
 
 @dataclass(slots=True)
 class Partitions:
-    """The months known to have a partition, so that the question is asked once."""
+    """The months known to have a partition, so that the question is asked once.
+
+    Of old months it is asked every time: meanwhile they may have gone into the archive, from which the question
+    brings them back. The archive leaves the newest month and the one before it alone.
+    """
 
     known: set[tuple[int, int]]
 
     async def ensure(self, transaction: Transaction, moments: Iterable[datetime]) -> set[tuple[int, int]]:
         """Make missing partitions; returns the months to add to `known` once committed."""
         stamps = list(moments)
-        months = {(moment.year, moment.month) for moment in stamps} - self.known
+        months = {(moment.year, moment.month) for moment in stamps} - self._certain()
         for month in sorted(months):
             first = min(moment for moment in stamps if (moment.year, moment.month) == month)
             await ensure_partitions(transaction, first, first)
         return months
+
+    def _certain(self) -> set[tuple[int, int]]:
+        newest = max((year * 12 + month for year, month in self.known), default=0)
+        return {(year, month) for year, month in self.known if year * 12 + month >= newest - 1}
 
 
 async def store_batch(

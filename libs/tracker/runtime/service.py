@@ -52,6 +52,16 @@ class BackgroundService(Service, Protocol):
 
 
 @runtime_checkable
+class InterruptibleService(Service, Protocol):
+    """A service whose run may be cancelled at any of its awaits: what it committed is enough to go on from."""
+
+    @property
+    def interruptible(self) -> bool:
+        """True."""
+        ...
+
+
+@runtime_checkable
 class WebService(Service, Protocol):
     """A service with pages of its own beside the health endpoints."""
 
@@ -193,7 +203,7 @@ async def run_loop(
         hint.clear()
         try:
             with RUN_SECONDS.labels(service.name).time():
-                more = await service.run_once()
+                more = await _run_once(service, stop)
         except TrackerError as error:
             RUNS.labels(service.name, "error").inc()
             told, pulse.last_error = pulse.last_error, str(error)
@@ -221,6 +231,22 @@ async def run_loop(
         database.succeeded()
         if not more:
             await _first_of(stop, hint, poll_seconds)
+
+
+async def _run_once(service: Service, stop: asyncio.Event) -> bool:
+    """Run once; an interruptible service is not waited for where it is told to stop meanwhile."""
+    if not isinstance(service, InterruptibleService):
+        return await service.run_once()
+    run, told = asyncio.create_task(service.run_once()), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({run, told}, return_when=asyncio.FIRST_COMPLETED)
+        if run.done():
+            return run.result()
+        return False
+    finally:
+        told.cancel()
+        run.cancel()
+        await asyncio.gather(run, told, return_exceptions=True)
 
 
 async def _beat_on(

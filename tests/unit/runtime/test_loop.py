@@ -110,3 +110,31 @@ async def test_small_answers_are_not_held_back() -> None:
         writer.close()
     assert accepted
     assert all(accepted)
+
+
+class Endless(Scripted):
+    """A service whose run never ends by itself."""
+
+    interruptible = True
+
+    async def run_once(self) -> bool:
+        self.stop.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_an_interruptible_run_is_not_waited_for_once_told_to_stop() -> None:
+    pulse, stop = Pulse(service="scripted", started_at=NOW), asyncio.Event()
+    service = Endless(pulse, stop, [])
+    async with asyncio.timeout(5):
+        await run_loop(service, 60, FixedClock(NOW), pulse, stop, asyncio.Event(), get_logger("test"))
+    assert pulse.status == "pass"
+
+
+async def test_an_interruptible_run_that_fails_is_repeated() -> None:
+    pulse, stop = Pulse(service="scripted", started_at=NOW), asyncio.Event()
+    service = Scripted(pulse, stop, [DatabaseUnavailableError("gone"), True])
+    service.interruptible = True  # type: ignore[attr-defined]
+    async with asyncio.timeout(5):
+        await run_loop(service, 60, FixedClock(NOW), pulse, stop, asyncio.Event(), get_logger("test"))
+    assert service.states == ["warn", "fail"]
