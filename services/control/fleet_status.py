@@ -42,6 +42,7 @@ class FleetStatus:
             "scans": {} if pipeline is None else _scans(pipeline),
             "open_positions": None if pipeline is None else sum(a.open_positions for a in pipeline.accounts),
             "equity": {} if pipeline is None else {a.account: _equity(a) for a in pipeline.accounts},
+            "maintenance": {} if pipeline is None else _maintenance(pipeline),
         }
 
 
@@ -167,6 +168,16 @@ def _scans(pipeline: PipelineStatus) -> dict[str, Any]:
             "last_hour_wall_clock": each.wall_hour,
         }
         for each in pipeline.scans
+    }
+
+
+def _maintenance(pipeline: PipelineStatus) -> dict[str, Any]:
+    return {
+        each.task: {
+            "finished_at": each.finished_at.isoformat(), "seconds": round(each.seconds, 1), "ok": each.ok,
+            "unfinished": each.unfinished, "error": each.error,
+        }
+        for each in pipeline.maintenance
     }
 
 

@@ -228,6 +228,24 @@ def gaps(
     _print(work.gaps(load_settings(ControlSettings), request), gaps_view, as_json=as_json)
 
 
+@app.command()
+def maintain(
+    task: Annotated[str, typer.Argument(help="Which; without it, the tasks are listed.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run one of the data scheduler's tasks by hand; exit code 1 where it failed."""
+    from services.control import maintain as work
+
+    settings = load_settings(ControlSettings)
+    if not task:
+        Console().print(work.tasks_view(settings))
+        return
+    report = work.maintain(settings, work.task_of(task), Console(stderr=True))
+    _print(report, work.maintain_view, as_json=as_json)
+    if not report["ok"]:
+        raise typer.Exit(1)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def psql(
     context: typer.Context,

@@ -76,7 +76,15 @@ def _summary(document: Mapping[str, Any]) -> Table:
     table.add_row("open positions", str(document["open_positions"]))
     for account, row in document["equity"].items():
         table.add_row(f"equity {account}", _money(row))
+    for task, row in document["maintenance"].items():
+        table.add_row(task, _run(row))
     return table
+
+
+def _run(row: Mapping[str, Any]) -> Text:
+    what = "goes on" if row["unfinished"] else "done"
+    text = Text(f"{what} in {row['seconds']:.1f} s", _GREEN) if row["ok"] else Text(f"failed: {row['error']}", _RED)
+    return text.append(f" at {_moment(row['finished_at'])}", "dim")
 
 
 def _money(row: Mapping[str, Any]) -> Text:
