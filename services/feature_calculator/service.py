@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from prometheus_client import Counter
 from tracker.domain.errors import TrackerError
 from tracker.domain.timeframe import EPOCH, Timeframe
-from tracker.quant.features import FEATURE_SET
-from tracker.quant.windows import anchored_features
+from tracker.quant.feature_rows import FeatureRows, SymbolPast, feature_rows
+from tracker.quant.features import CONTEXTS, FEATURE_SET
+from tracker.quant.features.market import reference_of
 from tracker.runtime.logging import Logger
 from tracker.store.bars import BARS_CHANNEL, Watermark, read_first_stored, read_watermarks
 from tracker.store.database import Database, Transaction
 from tracker.store.features import (
     advance_feature_watermark,
+    find_feature_set,
     read_feature_watermarks,
     register_feature_set,
     write_features,
 )
+from tracker.store.symbols import read_symbols
 
+from services.feature_calculator.contexts import ContextTables
 from services.feature_calculator.settings import FeatureSettings
 from services.feature_calculator.windows import Windows
 
-# The hour first: whoever sees a quarter's features complete also finds those of the hour that ends with it.
 TIMEFRAMES = (Timeframe.H1, Timeframe.M15)
 ROWS = Counter("tracker_feature_rows_total", "Feature rows written", ["timeframe"])
 
@@ -56,6 +59,7 @@ class FeatureCalculator:
         self._settings = settings
         self._log = log
         self._windows = {timeframe: Windows(timeframe) for timeframe in TIMEFRAMES}
+        self._contexts = {timeframe: [ContextTables(each) for each in CONTEXTS] for timeframe in TIMEFRAMES}
         self._rows = 0
         self._through: dict[str, str] = {}
 
@@ -72,8 +76,11 @@ class FeatureCalculator:
             async with self._database.transaction() as transaction:
                 marks = await read_watermarks(transaction)
                 done = await read_feature_watermarks(transaction)
+                if await find_feature_set(transaction, FEATURE_SET) is None:
+                    # Scanners may lag behind the watermarks: a new set has rows for them too.
+                    done = {timeframe: self._before(timeframe, moment) for timeframe, moment in done.items()}
                 steps = [
-                    await self._advance(transaction, marks[timeframe], done.get(timeframe))
+                    await self._advance(transaction, marks, timeframe, done.get(timeframe))
                     for timeframe in TIMEFRAMES
                     if timeframe in marks
                 ]
@@ -81,33 +88,58 @@ class FeatureCalculator:
                 if any(step is not Step.NOTHING_DUE for step in steps):
                     await transaction.commit()
         except TrackerError:
-            for windows in self._windows.values():
-                windows.forget()
+            self._forget()
             raise
         return Step.MORE_DUE in steps
 
-    async def _advance(self, transaction: Transaction, mark: Watermark, done: datetime | None) -> Step:
+    def _before(self, timeframe: Timeframe, moment: datetime) -> datetime:
+        return timeframe.floor(moment - timedelta(hours=self._settings.lookback_hours))
+
+    def _forget(self) -> None:
+        for timeframe in TIMEFRAMES:
+            self._windows[timeframe].forget()
+            for tables in self._contexts[timeframe]:
+                tables.forget()
+
+    async def _advance(
+        self,
+        transaction: Transaction,
+        marks: Mapping[Timeframe, Watermark],
+        timeframe: Timeframe,
+        done: datetime | None,
+    ) -> Step:
         """Compute the next closes of one timeframe."""
-        timeframe = mark.timeframe
-        first = done if done is not None else await self._beginning(transaction, mark)
-        if first >= mark.closed_through:
+        target = _target(marks, timeframe)
+        first = done if done is not None else await self._beginning(transaction, marks[timeframe])
+        if first >= target:
             return Step.NOTHING_DUE
-        end = min(mark.closed_through, first + self._settings.closes_per_run * timeframe.duration)
+        end = min(target, first + self._settings.closes_per_run * timeframe.duration)
         feature_set = await register_feature_set(transaction, FEATURE_SET)
-        bars = await self._windows[timeframe].load(transaction, first, end)
-        symbol_ids: list[int] = []
-        stamps: list[datetime] = []
-        values: list[NDArray[np.float32]] = []
-        for symbol_id, series in bars.items():
-            seconds, matrix = anchored_features(series, timeframe.seconds, int(first.timestamp()))
-            symbol_ids += [symbol_id] * len(seconds)
-            stamps += [EPOCH + timedelta(seconds=ts) for ts in seconds.tolist()]
-            values.append(matrix.astype(np.float32))
+        rows = await self._compute(transaction, timeframe, first, end)
+        symbol_ids = [symbol_id for symbol_id, each in rows.items() for _ in range(len(each.ts))]
         if symbol_ids:
-            await write_features(transaction, feature_set, timeframe, symbol_ids, stamps, np.concatenate(values))
+            stamps = [EPOCH + timedelta(seconds=ts) for each in rows.values() for ts in each.ts.tolist()]
+            values = np.concatenate([each.values for each in rows.values()])
+            await write_features(transaction, feature_set, timeframe, symbol_ids, stamps, values)
         await advance_feature_watermark(transaction, timeframe, end)
         self._note(timeframe, end, len(symbol_ids))
-        return Step.MORE_DUE if end < mark.closed_through else Step.DONE
+        return Step.MORE_DUE if end < target else Step.DONE
+
+    async def _compute(
+        self, transaction: Transaction, timeframe: Timeframe, first: datetime, end: datetime
+    ) -> dict[int, FeatureRows]:
+        """Return the rows of all symbols' bars that open in [first, end)."""
+        bars = await self._windows[timeframe].load(transaction, first, end)
+        tables = {each.context.origin: await each.load(transaction, first, end) for each in self._contexts[timeframe]}
+        symbols = {each.symbol: each.symbol_id for each in await read_symbols(transaction)}
+        pasts = {
+            symbol_id: SymbolPast(
+                bars=series,
+                contexts={origin: each[symbol_id] for origin, each in tables.items() if symbol_id in each},
+            )
+            for symbol_id, series in sorted(bars.items())
+        }
+        return feature_rows(pasts, timeframe.seconds, int(first.timestamp()), reference=reference_of(symbols))
 
     def _note(self, timeframe: Timeframe, end: datetime, rows: int) -> None:
         ROWS.labels(timeframe.value).inc(rows)
@@ -123,6 +155,19 @@ class FeatureCalculator:
 
     async def _beginning(self, transaction: Transaction, mark: Watermark) -> datetime:
         """Return where to start on an empty table: some history before the first live bar, if there is any."""
-        wanted = mark.timeframe.floor(mark.opened_at - timedelta(hours=self._settings.lookback_hours))
+        wanted = self._before(mark.timeframe, mark.opened_at)
         first = await read_first_stored(transaction, mark.timeframe)
         return wanted if first is None else max(wanted, first)
+
+
+def _target(marks: Mapping[Timeframe, Watermark], timeframe: Timeframe) -> datetime:
+    """Return through which close features can be computed: one on the hour waits for that hour's bar to be complete.
+
+    A longer timeframe that is not collected is not waited for.
+    """
+    ends = [
+        marks[each.timeframe].closed_through + each.timeframe.duration - timeframe.duration
+        for each in CONTEXTS
+        if each.timeframe in marks
+    ]
+    return min([marks[timeframe].closed_through, *(timeframe.floor(end) for end in ends)])

@@ -17,4 +17,4 @@ class FeatureSettings(ServiceSettings):
     lookback_hours: float = Field(
         default=24, ge=0, description="features before the first live bar, for context and charts"
     )
-    closes_per_run: int = Field(default=500, ge=1, description="closes computed in one transaction")
+    closes_per_run: int = Field(default=200, ge=1, description="closes computed in one transaction")

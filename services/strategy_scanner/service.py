@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from prometheus_client import Counter
 from tracker.domain.instrument import InstrumentStatus
 from tracker.domain.signal import Decision, Signal
-from tracker.domain.timeframe import EPOCH, Timeframe
+from tracker.domain.timeframe import EPOCH
 from tracker.quant.features import FEATURE_SET
 from tracker.quant.strategies import RULES
 from tracker.quant.strategies.signals import signal_of
@@ -39,10 +39,7 @@ from services.strategy_scanner.inputs import ScanInputs, inputs_of, joined
 from services.strategy_scanner.looks import QUIET_LIMIT, look, missing, quiet_closes
 from services.strategy_scanner.settings import ScannerSettings
 
-CONTEXT = Timeframe.H1
-# The oldest hourly bar that can still be a decision's context.
 NOTHING = np.empty(0, dtype=np.int64)
-CONTEXT_SPAN = timedelta(hours=4)
 SCANS = Counter("tracker_scans_total", "Looks at a symbol", ["strategy", "decision"])
 
 
@@ -99,15 +96,10 @@ class StrategyScanner:
         ready = await read_feature_watermarks(transaction)
         if frame not in ready:
             return None
-        # A close on the hour waits for the features of that hour, where hours are collected at all.
         target = ready[frame]
-        marks = await read_watermarks(transaction)
-        if CONTEXT in marks:
-            context = ready.get(CONTEXT, marks[CONTEXT].opened_at)
-            target = min(target, context + CONTEXT.duration - frame.duration)
         first = await read_scan_watermark(transaction, self._config.strategy)
         if first is None:
-            first = marks[frame].opened_at
+            first = (await read_watermarks(transaction))[frame].opened_at
         if first >= target:
             return None
         return first, min(target, first + self._settings.closes_per_run * frame.duration), target
@@ -117,16 +109,15 @@ class StrategyScanner:
     ) -> tuple[list[Scan], list[Signal]]:
         """Look at every active symbol at every close in (first, end]."""
         frame = self._config.timeframe
-        base = await read_features(transaction, feature_set, frame, first, end)
-        context = await read_features(transaction, feature_set, CONTEXT, first - CONTEXT_SPAN, end)
+        features = await read_features(transaction, feature_set, frame, first, end)
         bars = await read_window(transaction, frame, first, end)
         before = await read_last_bars(transaction, frame, first - QUIET_LIMIT, first)
         closes = np.arange(int(first.timestamp()), int(end.timestamp()), frame.seconds, dtype=np.int64) + frame.seconds
         active = [each.symbol_id for each in await read_symbols(transaction) if each.status is InstrumentStatus.ACTIVE]
         inputs = [
-            inputs_of(number, frame, base[number], context.get(number), bars[number])
+            inputs_of(number, frame, features[number], bars[number])
             for number in active
-            if number in base and number in bars
+            if number in features and number in bars
         ]
         scans, signals = self._look_at(inputs)
         looked = {each.symbol_id: each.decided_at for each in inputs}
@@ -144,7 +135,7 @@ class StrategyScanner:
         signals: list[Signal] = []
         if not inputs:
             return scans, signals
-        together = joined(inputs)
+        together = joined(inputs, self._rule.required_features)
         proposals = self._rule.evaluate(together.frame, self._config.params)
         for row, (symbol_id, seconds) in enumerate(together.keys):
             moment = EPOCH + timedelta(seconds=seconds)

@@ -182,29 +182,32 @@ def test_a_server_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-async def test_the_named_view_has_a_column_for_each_feature_in_its_place(database_url: str) -> None:
-    columns = await rows(
-        database_url,
-        "SELECT column_name FROM information_schema.columns WHERE table_name = 'ml_features_named'"
-        " ORDER BY ordinal_position",
-    )
-    assert [row["column_name"] for row in columns][4:] == list(FEATURE_SET.names)
-    for number in (1, 2):
+async def test_the_named_view_follows_the_set(database_url: str) -> None:
+    sets = {1: ["a", "Ärger"], 2: list(FEATURE_SET.names), 3: ["b; DROP TABLE x", "a"]}
+    await rows(database_url, "INSERT INTO tracker.symbols (symbol) VALUES ('BTC-USD')")
+    for number, names in sets.items():
+        await rows(
+            database_url, "INSERT INTO tracker.feature_sets (version, names, hash) VALUES ('x', $1, $2)", names,
+            str(number),
+        )
         await rows(
             database_url,
-            "INSERT INTO tracker.feature_sets (version, names, hash) VALUES ('x', '{}', $1)",
-            FEATURE_SET.hash if number == 2 else "another",
+            "INSERT INTO tracker.ml_features (ts, timeframe, symbol_id, feature_set, values)"
+            " VALUES ('2024-03-01Z', '15m', 1, $1, $2)",
+            number,
+            [float(index) for index in range(len(names))],
         )
-    await rows(database_url, "INSERT INTO tracker.symbols (symbol) VALUES ('BTC-USD')")
-    values = [float(index) for index in range(len(FEATURE_SET.names))]
-    await rows(
-        database_url,
-        "INSERT INTO tracker.ml_features (ts, timeframe, symbol_id, feature_set, values)"
-        " SELECT '2024-03-01Z', '15m', 1, feature_set, $1 FROM tracker.feature_sets",
-        values,
-    )
-    named = await rows(database_url, "SELECT * FROM tracker.ml_features_named")
-    assert [list(row.values())[4:] for row in named] == [values]
+    for number in (1, 1, 2, 3, 2):
+        await rows(database_url, "SELECT tracker.name_features($1)", number)
+        named = await rows(database_url, "SELECT * FROM tracker.ml_features_named")
+        assert [list(row.items())[4:] for row in named] == [
+            [(name, float(index)) for index, name in enumerate(sets[number])]
+        ]
+    readable = "SELECT has_table_privilege('tracker_reader', 'tracker.ml_features_named', 'SELECT') AS may"
+    assert (await rows(database_url, readable)) == [{"may": True}]
+    for role, may in (("feature_calculator", True), ("reader", False)):
+        query = "SELECT has_function_privilege($1, 'tracker.name_features(smallint)', 'EXECUTE') AS may"
+        assert await rows(database_url, query, f"tracker_{role}") == [{"may": may}]
 
 
 def dbmate(url: str, command: str) -> None:

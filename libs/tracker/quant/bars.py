@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tracker.domain.errors import InputError
 
 Floats: TypeAlias = NDArray[np.float64]
+Singles: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 Objects: TypeAlias = NDArray[np.object_]
@@ -41,13 +42,10 @@ class BarArrays:
             length = getattr(self, name).shape[0]
             if length != n:
                 raise InputError(f"{name} has {length} values where ts has {n}")
-        if n > 1:
+        if n > 1 and not (self.ts[1:] > self.ts[:-1]).all():
             descents = np.flatnonzero(self.ts[1:] <= self.ts[:-1])
-            if descents.size:
-                index = int(descents[0]) + 1
-                raise InputError(
-                    f"ts does not ascend at index {index}: {self.ts[index - 1]}, {self.ts[index]}"
-                )
+            index = int(descents[0]) + 1
+            raise InputError(f"ts does not ascend at index {index}: {self.ts[index - 1]}, {self.ts[index]}")
 
     def __len__(self) -> int:
         """Return the number of bars."""
@@ -78,8 +76,13 @@ def require_usable(bars: BarArrays) -> None:
 
 
 def _require(values: Floats, name: str, *, above_zero: bool) -> None:
+    if values.size == 0:
+        return
+    # NaN is neither above nor below anything, so it fails the first comparison.
+    lowest, highest = float(values.min()), float(values.max())
+    if highest < np.inf and (lowest > 0 if above_zero else lowest >= 0):
+        return
     good = np.isfinite(values) & ((values > 0) if above_zero else (values >= 0))
-    if not good.all():
-        index = int(np.argmin(good))
-        bound = "above 0" if above_zero else "of at least 0"
-        raise InputError(f"{name}[{index}] is {float(values[index])!r}, it must be a finite number {bound}")
+    index = int(np.argmin(good))
+    bound = "above 0" if above_zero else "of at least 0"
+    raise InputError(f"{name}[{index}] is {float(values[index])!r}, it must be a finite number {bound}")

@@ -18,16 +18,18 @@ FEATURES_CHANNEL = "tracker_features"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureTable:
-    """Features of one symbol: `ts` int64 (n,) bar open in Unix seconds, `values` float64 (n, F)."""
+    """Features of one symbol: `ts` int64 (n,) bar open in Unix seconds, `values` float32 (n, F)."""
 
     ts: NDArray[np.int64]
-    values: NDArray[np.float64]
+    values: NDArray[np.float32]
 
 
 async def register_feature_set(transaction: Transaction, feature_set: FeatureSet) -> int:
-    """Return the number of the set, registering it where it is new."""
+    """Return the number of the set, registering it where it is new; the view of named columns shows it from now on."""
     await transaction.execute("features.insert_set", feature_set.version, list(feature_set.names), feature_set.hash)
-    return await transaction.fetch_value("features.set_id", feature_set.hash)
+    number: int = await transaction.fetch_value("features.set_id", feature_set.hash)
+    await transaction.execute("features.name_set", number)
+    return number
 
 
 async def find_feature_set(transaction: Transaction, feature_set: FeatureSet) -> int | None:
@@ -68,7 +70,7 @@ async def read_features(
         values.setdefault(row["symbol_id"], []).append(row["values"])
     return {
         symbol_id: FeatureTable(
-            ts=np.array(stamps[symbol_id], dtype=np.int64), values=np.array(values[symbol_id], dtype=np.float64)
+            ts=np.array(stamps[symbol_id], dtype=np.int64), values=np.array(values[symbol_id], dtype=np.float32)
         )
         for symbol_id in stamps
     }

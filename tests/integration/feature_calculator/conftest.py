@@ -16,7 +16,9 @@ from tracker.domain.bar import Bar
 from tracker.domain.errors import DatabaseUnavailableError
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.quant.bars import BarArrays
-from tracker.quant.windows import anchored_features
+from tracker.quant.feature_rows import SymbolPast, context_tables, feature_rows
+from tracker.quant.features import CONTEXTS
+from tracker.quant.features.market import reference_of
 from tracker.runtime.candles import read_candles
 from tracker.runtime.logging import get_logger
 from tracker.runtime.settings import load_settings
@@ -39,6 +41,7 @@ from services.feature_calculator.settings import FeatureSettings
 BLOCK = datetime(2022, 1, 18, 10, tzinfo=UTC)
 OPENED, MIDDLE, END = BLOCK - timedelta(hours=8), BLOCK + timedelta(hours=2), BLOCK + timedelta(hours=8)
 FRAMES = (Timeframe.H1, Timeframe.M15)
+ROLLED = (*FRAMES, Timeframe.D1)
 
 
 class Failing:
@@ -97,16 +100,18 @@ class Market:
         """Store minutes and roll them up."""
         async with self.owner.transaction() as transaction:
             await merge_history(transaction, self.ids[symbol], Timeframe.M1, minutes)
-            for timeframe in FRAMES if roll else ():
+            for timeframe in ROLLED if roll else ():
                 first, last = (EPOCH + timedelta(seconds=int(minutes.ts[index])) for index in (0, -1))
                 end = timeframe.floor(last + timedelta(minutes=1))
                 await roll_up(transaction, timeframe, timeframe.floor(first), end, [self.ids[symbol]])
             await transaction.commit()
 
-    async def close(self, through: datetime, opened: datetime = OPENED) -> None:
+    async def close(
+        self, through: datetime, opened: datetime = OPENED, frames: tuple[Timeframe, ...] = ROLLED
+    ) -> None:
         """Declare bars complete, as the collector does in one transaction."""
         async with self.owner.transaction() as transaction:
-            for timeframe in FRAMES:
+            for timeframe in frames:
                 first, end = timeframe.floor(opened), timeframe.floor(through)
                 if end > first:
                     await advance_watermark(transaction, timeframe, first, end)
@@ -123,20 +128,33 @@ class Market:
                 await transaction.connection.execute(statement)
             await transaction.commit()
 
-    async def series(self, symbol: str, timeframe: Timeframe, end: datetime) -> BarArrays:
+    async def series(self, timeframe: Timeframe, end: datetime) -> dict[int, BarArrays]:
         async with self.owner.transaction() as transaction:
-            table = (await read_window(transaction, timeframe, EPOCH, end))[self.ids[symbol]]
-        return BarArrays(
-            ts=table.ts, open=table.open, high=table.high, low=table.low, close=table.close, volume=table.volume
-        )
+            tables = await read_window(transaction, timeframe, EPOCH, timeframe.floor(end))
+        return {
+            number: BarArrays(
+                ts=table.ts, open=table.open, high=table.high, low=table.low, close=table.close, volume=table.volume
+            )
+            for number, table in tables.items()
+        }
 
     async def expected(
         self, symbol: str, timeframe: Timeframe, first: datetime, end: datetime
     ) -> dict[int, NDArray[np.float32]]:
         """Return the features of the bars that open in [first, end), from all stored bars at once."""
-        series = await self.series(symbol, timeframe, end)
-        stamps, matrix = anchored_features(series, timeframe.seconds, int(first.timestamp()))
-        return dict(zip(stamps.tolist(), matrix.astype(np.float32), strict=True))
+        contexts = {
+            each.origin: context_tables(each, await self.series(each.timeframe, end), 0) for each in CONTEXTS
+        }
+        pasts = {
+            number: SymbolPast(
+                bars=series,
+                contexts={origin: tables[number] for origin, tables in contexts.items() if number in tables},
+            )
+            for number, series in (await self.series(timeframe, end)).items()
+        }
+        begin = int(first.timestamp())
+        rows = feature_rows(pasts, timeframe.seconds, begin, reference=reference_of(self.ids))[self.ids[symbol]]
+        return dict(zip(rows.ts.tolist(), rows.values, strict=True))
 
     async def stored(self, symbol: str, timeframe: Timeframe) -> dict[int, NDArray[np.float32]]:
         """Return the stored features by bar open; a bar with two rows is an error."""
@@ -149,6 +167,10 @@ class Market:
             )
         assert len({row["ts"] for row in rows}) == len(rows)
         return {row["ts"]: np.array(row["values"], dtype=np.float32) for row in rows}
+
+    async def rows(self, query: str) -> list[dict[str, Any]]:
+        async with self.owner.transaction() as transaction:
+            return [dict(row) for row in await transaction.connection.fetch(query)]
 
     async def through(self) -> dict[str, datetime]:
         async with self.owner.transaction() as transaction:

@@ -10,7 +10,7 @@ import pytest
 from tracker.domain.bar import Bar
 from tracker.domain.errors import DatabaseUnavailableError
 from tracker.domain.timeframe import Timeframe
-from tracker.quant.features import FEATURE_SET, FEATURE_SPECS
+from tracker.quant.features import FEATURE_SET, FEATURE_SPECS, Origin
 from tracker.store.bars import BarTable
 
 QUARTER = timedelta(minutes=15)
@@ -92,9 +92,11 @@ async def test_each_feature_is_nan_until_its_own_warm_up(market: Any, bitcoin: B
     await market.run(market.calculator())
     stored = await market.stored("BTC-USD", Timeframe.M15)
     assert len(stored) == 64
-    warm_ups = np.array([spec.warmup_bars for spec in FEATURE_SPECS])
     for index, values in enumerate(stored.values()):
-        assert np.array_equal(np.isnan(values), warm_ups > index), index
+        # How many bars before it the latest bar has: of the quarter, the hour, the day.
+        latest = {Origin.HOUR: (index + 1) // 4 - 1, Origin.DAY: -1}
+        for spec, value in zip(FEATURE_SPECS, values, strict=True):
+            assert np.isnan(value) == (spec.warmup_bars > latest.get(spec.origin, index)), (spec.name, index)
 
 
 async def test_history_before_the_first_live_bar_is_computed_as_far_as_asked(market: Any, bitcoin: BarTable) -> None:
@@ -149,7 +151,48 @@ async def test_history_that_comes_in_later_is_used_without_a_restart(market: Any
     await market.run(calculator)
     later = await market.wanted(market.middle, market.end, "ETH-USD")
     assert later.items() < (await market.features("ETH-USD")).items()
-    assert not any(np.isnan(np.frombuffer(row, dtype=np.float32)).any() for key, row in later.items() if "15m" in key)
+    known = [spec.origin is not Origin.DAY for spec in FEATURE_SPECS]
+    rows = np.array([np.frombuffer(row, dtype=np.float32) for key, row in later.items() if "15m" in key])
+    assert np.isfinite(rows[:, known]).all()
+
+
+async def test_a_close_on_the_hour_waits_for_the_hours_bar(market: Any, bitcoin: BarTable) -> None:
+    await market.store("BTC-USD", bitcoin)
+    await market.close(market.middle)
+    await market.close(market.middle + timedelta(hours=2), frames=(Timeframe.M15,))
+    calculator = market.calculator()
+    await market.run(calculator)
+    # Quarters go on while the next hour is open.
+    assert (await market.through())["15m"] == market.middle + 3 * QUARTER
+    await market.close(market.middle + timedelta(hours=2))
+    await market.run(calculator)
+    assert (await market.through())["15m"] == market.middle + timedelta(hours=2)
+    assert await market.features() == await market.wanted(market.opened, market.middle + timedelta(hours=2))
+
+
+async def test_another_set_starts_beside_the_old_one(market: Any, bitcoin: BarTable) -> None:
+    await market.store("BTC-USD", bitcoin)
+    await market.close(market.middle)
+    await market.run(market.calculator())
+    # What an older release wrote: another set, other names.
+    await market.execute(
+        "UPDATE tracker.feature_sets SET version = '1', names = '{rsi_14}', hash = 'older'",
+        "UPDATE tracker.ml_features SET values = '{42}'",
+        "SELECT tracker.name_features(1::smallint)",
+    )
+    older = await market.rows("SELECT * FROM tracker.ml_features ORDER BY timeframe, ts")
+    assert {row["rsi_14"] for row in await market.rows("SELECT * FROM tracker.ml_features_named")} == {42.0}
+
+    await market.close(market.end)
+    await market.run(market.calculator(lookback_hours=2))
+    found = await market.rows("SELECT * FROM tracker.ml_features WHERE feature_set = 1 ORDER BY timeframe, ts")
+    assert found == older
+    fresh = await market.rows("SELECT timeframe, ts FROM tracker.ml_features WHERE feature_set = 2")
+    # A scanner that had not yet looked at the last closes finds rows of the new set.
+    assert min(row["ts"] for row in fresh if row["timeframe"] == "15m") == market.middle - timedelta(hours=2)
+    named = await market.rows("SELECT * FROM tracker.ml_features_named")
+    assert list(named[0])[4:] == list(FEATURE_SET.names)
+    assert len(named) == len(fresh)
 
 
 async def test_the_feature_set_is_registered_once(market: Any, bitcoin: BarTable) -> None:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from tracker.domain.signal import Strategy
 from tracker.quant.bars import BarArrays
-from tracker.quant.features import FEATURE_SET
+from tracker.quant.feature_rows import SymbolPast, context_tables, feature_rows
+from tracker.quant.features import CONTEXTS, FEATURE_SET, OWN_NAMES
 from tracker.quant.features.matrix import feature_matrix
-from tracker.quant.frame import FeatureFrame, closed_context, feature_frame
+from tracker.quant.frame import FeatureFrame, feature_frame
 from tracker.quant.strategies import RULES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -99,13 +100,22 @@ def rolled(bars: BarArrays, seconds: int) -> BarArrays:
 
 
 def frame_of(fine: BarArrays) -> FeatureFrame:
-    """Return the frame of all 15m closes of a symbol with its hourly context."""
-    base, hourly = rolled(fine, M15), rolled(fine, H1)
-    decided_at = base.ts + M15
-    context = closed_context(decided_at=decided_at, context_ts=hourly.ts, context=feature_matrix(hourly))
-    return feature_frame(close=base.close, decided_at=decided_at, base=feature_matrix(base), context=context)
+    """Return the frame of all 15m closes of a symbol with its context."""
+    past = past_of(fine)
+    rows = feature_rows({0: past}, M15, 0, reference=None)[0]
+    return feature_frame(
+        close=past.bars.close, decided_at=rows.ts + M15, values=rows.values, names=FEATURE_SET.names
+    )
+
+
+def past_of(fine: BarArrays, step: int = M15) -> SymbolPast:
+    """Return the bars of a step, and the contexts, that the finer bars make."""
+    contexts = {
+        each.origin: context_tables(each, {0: rolled(fine, each.timeframe.seconds)}, 0)[0] for each in CONTEXTS
+    }
+    return SymbolPast(bars=rolled(fine, step), contexts=contexts)
 
 
 def column(bars: BarArrays, name: str) -> Any:
     """Return one feature of the bars."""
-    return feature_matrix(bars)[:, FEATURE_SET.names.index(name)]
+    return feature_matrix(bars)[:, OWN_NAMES.index(name)]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from quant_builders import column, walk
-from tracker.quant.features import FEATURE_SET
+from tracker.quant.features import OWN_NAMES
 
 BARS = walk(900, seed=3)
 # Averages without end agree once the difference in how they are seeded has faded.
@@ -30,9 +30,9 @@ def ema_distance(period: int) -> Series:
     return 100 * (C / C.ewm(span=period, adjust=False).mean() - 1)
 
 
-def rsi() -> Series:
+def rsi(period: int) -> Series:
     change = C.diff()
-    up, down = wilder(change.clip(lower=0), 14), wilder(-change.clip(upper=0), 14)
+    up, down = wilder(change.clip(lower=0), period), wilder(-change.clip(upper=0), period)
     return 100 - 100 / (1 + up / down)
 
 
@@ -49,9 +49,24 @@ def adx() -> Series:
     return wilder(100 * (plus - minus).abs() / (plus + minus), 14)
 
 
+def macd_line() -> Series:
+    return C.ewm(span=12, adjust=False).mean() - C.ewm(span=26, adjust=False).mean()
+
+
 def macd_histogram() -> Series:
-    macd = C.ewm(span=12, adjust=False).mean() - C.ewm(span=26, adjust=False).mean()
-    return 100 * (macd - macd.ewm(span=9, adjust=False).mean()) / C
+    return 100 * (macd_line() - macd_line().ewm(span=9, adjust=False).mean()) / C
+
+
+def log_returns(bars: int = 1) -> Series:
+    return 100 * np.log(C / C.shift(bars))
+
+
+def place(period: int) -> Series:
+    return (C - L.rolling(period).min()) / (H.rolling(period).max() - L.rolling(period).min())
+
+
+def vwap() -> Series:
+    return ((H + L + C) / 3 * V).rolling(20).sum() / V.rolling(20).sum()
 
 
 def fast_k() -> Series:
@@ -127,7 +142,8 @@ FORMULAS: dict[str, Callable[[], Series]] = {
     "linreg_48_slope_pct": lambda: 100 * line(lambda _w, slope, _i: slope) / C,
     "linreg_48_r2": lambda: line(r_squared),
     "linreg_48_half_width_pct": lambda: 200 * line(residual_deviation) / C,
-    "rsi_14": rsi,
+    "rsi_14": lambda: rsi(14),
+    "rsi_7": lambda: rsi(7),
     "stoch_k_14": lambda: fast_k().rolling(3).mean(),
     "stoch_d_14": lambda: fast_k().rolling(3).mean().rolling(3).mean(),
     "willr_14": lambda: fast_k() - 100,
@@ -142,7 +158,19 @@ FORMULAS: dict[str, Callable[[], Series]] = {
     "realised_vol_20": lambda: 100 * np.log(C / C.shift(1)).rolling(20).std(ddof=0),
     "bb_20_width": lambda: 400 * C.rolling(20).std(ddof=0) / C.rolling(20).mean(),
     "bb_20_percent_b": band_place,
-    "donchian_20_position": lambda: (C - L.rolling(20).min()) / (H.rolling(20).max() - L.rolling(20).min()),
+    "donchian_20_position": lambda: place(20),
+    "donchian_96_position": lambda: place(96),
+    "rally_96": lambda: 100 * (C / L.rolling(96).min() - 1),
+    "macd_pct": lambda: 100 * macd_line() / C,
+    "efficiency_20": lambda: (C - C.shift(20)).abs() / C.diff().abs().rolling(20).sum(),
+    "log_return_96": lambda: log_returns(96),
+    "realised_vol_96": lambda: log_returns().rolling(96).std(ddof=0),
+    "vol_ratio_20_96": lambda: log_returns().rolling(20).std(ddof=0) / log_returns().rolling(96).std(ddof=0),
+    "close_location": lambda: (C - L) / (H - L),
+    "range_pct": lambda: 100 * (H - L) / C,
+    "gap_pct": lambda: 100 * (O / C.shift() - 1),
+    "money_flow_20": lambda: (V * (2 * C - L - H) / (H - L)).rolling(20).sum() / V.rolling(20).sum(),
+    "vwap_20_distance": lambda: 100 * (C / vwap() - 1),
     "breakout_20_distance": lambda: 100 * (C / H.rolling(20).max().shift(1) - 1),
     "drawdown_96": lambda: 100 * (C / H.rolling(96).max() - 1),
     "body_share": lambda: (C - O) / (H - L),
@@ -161,4 +189,4 @@ def test_feature_follows_its_formula(name: str) -> None:
 
 
 def test_every_feature_has_a_formula_here() -> None:
-    assert set(FORMULAS) == set(FEATURE_SET.names)
+    assert set(FORMULAS) == set(OWN_NAMES)

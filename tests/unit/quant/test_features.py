@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from quant_builders import M15, bars_from, column, hostile_bars, read_candles, rolled, walk
 from tracker.domain.errors import InputError
 from tracker.quant.bars import BarArrays
-from tracker.quant.features import FEATURE_SET, FEATURE_SPECS, LONGEST_WARMUP_BARS
+from tracker.quant.features import FEATURE_SET, FEATURE_SPECS, LONGEST_WARMUP_BARS, OWN_NAMES, OWN_SPECS
 from tracker.quant.features.matrix import feature_matrix
 
 BOUNDS = {
@@ -32,6 +32,13 @@ BOUNDS = {
     "lower_wick_share": (0, 1),
     "upper_wick_share": (0, 1),
     "body_share": (-1, 1),
+    "rsi_7": (0, 100),
+    "efficiency_20": (0, 1),
+    "vol_ratio_20_96": (0, 2.2),
+    "donchian_96_position": (0, 1),
+    "rally_96": (0, np.inf),
+    "close_location": (0, 1),
+    "money_flow_20": (-1, 1),
 }
 
 
@@ -41,19 +48,19 @@ def same(left: np.ndarray, right: np.ndarray) -> bool:
 
 def test_the_set_names_every_column_once() -> None:
     assert FEATURE_SET.names == tuple(spec.name for spec in FEATURE_SPECS)
-    assert len(set(FEATURE_SET.names)) == len(FEATURE_SET.names) >= 25
+    assert len(set(FEATURE_SET.names)) == len(FEATURE_SET.names) >= 60
     assert all(spec.formula and spec.source and spec.unit for spec in FEATURE_SPECS)
 
 
 def test_warm_ups_stay_short() -> None:
     assert LONGEST_WARMUP_BARS <= 200
-    assert sum(spec.warmup_bars <= 100 for spec in FEATURE_SPECS) > len(FEATURE_SPECS) * 0.9
+    assert sum(spec.warmup_bars <= 100 for spec in OWN_SPECS) > len(OWN_SPECS) * 0.9
 
 
-@pytest.mark.parametrize("index", range(len(FEATURE_SPECS)), ids=FEATURE_SET.names)
+@pytest.mark.parametrize("index", range(len(OWN_SPECS)), ids=OWN_NAMES)
 def test_a_feature_is_unknown_until_its_warm_up_and_known_after(index: int) -> None:
     values = feature_matrix(walk(400))[:, index]
-    warmup = FEATURE_SPECS[index].warmup_bars
+    warmup = OWN_SPECS[index].warmup_bars
     assert np.isnan(values[:warmup]).all()
     assert np.isfinite(values[warmup:]).all()
 
@@ -62,8 +69,8 @@ def test_a_feature_is_unknown_until_its_warm_up_and_known_after(index: int) -> N
 @settings(max_examples=60, deadline=None)
 def test_every_value_is_defined_and_within_its_bounds(bars: BarArrays) -> None:
     matrix = feature_matrix(bars)
-    assert matrix.shape == (len(bars), len(FEATURE_SPECS))
-    for index, spec in enumerate(FEATURE_SPECS):
+    assert matrix.shape == (len(bars), len(OWN_SPECS))
+    for index, spec in enumerate(OWN_SPECS):
         known = matrix[spec.warmup_bars :, index]
         assert np.isfinite(known).all(), spec.name
         low, high = BOUNDS.get(spec.name, (-np.inf, np.inf))
@@ -87,8 +94,15 @@ def test_a_prefix_of_real_candles_has_the_features_of_the_whole(shared_candles: 
         assert same(feature_matrix(bars.slice(0, k)), whole[:k]), k
 
 
+@given(bars=hostile_bars(), names=st.lists(st.sampled_from(OWN_NAMES), unique=True, min_size=1))
+@settings(max_examples=40, deadline=None)
+def test_some_features_are_those_of_the_whole_set(bars: BarArrays, names: list[str]) -> None:
+    places = [OWN_NAMES.index(name) for name in names]
+    assert same(feature_matrix(bars, names), feature_matrix(bars)[:, places])
+
+
 def test_no_bar_means_no_row() -> None:
-    assert feature_matrix(walk(5).slice(0, 0)).shape == (0, len(FEATURE_SPECS))
+    assert feature_matrix(walk(5).slice(0, 0)).shape == (0, len(OWN_SPECS))
 
 
 @given(bars=hostile_bars(min_size=100), power=st.integers(-20, 20))
@@ -153,6 +167,19 @@ def test_a_value_that_cannot_be_is_named(field: str, value: float) -> None:
         ("volume_trend_20_96", 0.0),
         ("obv_slope_20", 0.0),
         ("body_share", 0.0),
+        ("rsi_7", 50.0),
+        ("macd_pct", 0.0),
+        ("efficiency_20", 0.0),
+        ("log_return_96", 0.0),
+        ("realised_vol_96", 0.0),
+        ("vol_ratio_20_96", 1.0),
+        ("donchian_96_position", 0.5),
+        ("rally_96", 0.0),
+        ("close_location", 0.5),
+        ("range_pct", 0.0),
+        ("gap_pct", 0.0),
+        ("money_flow_20", 0.0),
+        ("vwap_20_distance", 0.0),
     ],
 )
 def test_a_dead_market_reads_neutral(name: str, expected: float) -> None:

@@ -1,7 +1,8 @@
-"""A strategy's looks at one symbol over a span: what the scanner would have written."""
+"""A strategy's looks at symbols over a span: what the scanner would have written."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,16 +10,24 @@ import numpy as np
 
 from tracker.domain.signal import Signal
 from tracker.domain.timeframe import Timeframe
-from tracker.quant.backtest.market import CONTEXT, Span, SymbolMarket
-from tracker.quant.bars import BarArrays, Floats, Ints
-from tracker.quant.features import FEATURE_SET
-from tracker.quant.frame import FeatureFrame, closed_context, feature_frame
+from tracker.quant.backtest.market import Span, SymbolMarket
+from tracker.quant.bars import BarArrays
+from tracker.quant.feature_rows import (
+    ContextTable,
+    FeatureRows,
+    SymbolPast,
+    context_names,
+    context_tables,
+    feature_rows,
+    needs_all_symbols,
+)
+from tracker.quant.features import CONTEXTS, Origin
+from tracker.quant.features.catalogue import Context
+from tracker.quant.features.market import reference_of
+from tracker.quant.frame import FeatureFrame, feature_frame
+from tracker.quant.roll_up import roll_up
 from tracker.quant.strategies.base import Proposals, StrategyRule
 from tracker.quant.strategies.signals import signal_of
-from tracker.quant.windows import anchored_features
-
-# The oldest hourly bar that can still be a decision's context.
-CONTEXT_SPAN_SECONDS = 4 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,21 +39,24 @@ class Looks:
     proposals: Proposals
 
 
-def look_at(market: SymbolMarket, rule: StrategyRule[Any], params: Any, timeframe: Timeframe, span: Span) -> Looks:
-    """Evaluate a rule at every close of a span."""
-    opens_from = span.first - timeframe.seconds + 1
-    ts, base = _features(market.decision, timeframe, opens_from)
-    inside = ts + timeframe.seconds <= span.end
-    ts, base = ts[inside], base[inside]
-    hours, context = _features(market.context, CONTEXT, span.first - CONTEXT_SPAN_SECONDS)
-    decided_at = ts + timeframe.seconds
-    frame = feature_frame(
-        close=market.decision.close[np.searchsorted(market.decision.ts, ts)],
-        decided_at=decided_at,
-        base=base,
-        context=closed_context(decided_at=decided_at, context_ts=hours, context=context),
-    )
-    return Looks(symbol_id=market.instrument.symbol_id, frame=frame, proposals=rule.evaluate(frame, params))
+def look_at(
+    markets: Sequence[SymbolMarket], rule: StrategyRule[Any], params: Any, timeframe: Timeframe, span: Span
+) -> Iterator[Looks]:
+    """Evaluate a rule at every close of a span, symbol after symbol.
+
+    Features that compare symbols do so among `markets`.
+    """
+    names = rule.required_features
+    first_ts = span.first - timeframe.seconds + 1
+    reference = reference_of({each.instrument.symbol: each.instrument.symbol_id for each in markets})
+    groups = [list(markets)] if needs_all_symbols(names) else [[each] for each in markets]
+    for group in groups:
+        pasts = {each.instrument.symbol_id: _past(each, timeframe, span, names) for each in group}
+        rows = feature_rows(pasts, timeframe.seconds, first_ts, reference=reference, names=names)
+        for market in group:
+            symbol_id = market.instrument.symbol_id
+            frame = _frame(pasts[symbol_id].bars, rows[symbol_id], timeframe, names)
+            yield Looks(symbol_id=symbol_id, frame=frame, proposals=rule.evaluate(frame, params))
 
 
 def signals_in(looks: Looks, rule: StrategyRule[Any], config_hash: str) -> list[Signal]:
@@ -55,7 +67,29 @@ def signals_in(looks: Looks, rule: StrategyRule[Any], config_hash: str) -> list[
     ]
 
 
-def _features(bars: BarArrays, timeframe: Timeframe, first: int) -> tuple[Ints, Floats]:
-    if len(bars) == 0:
-        return np.empty(0, dtype=np.int64), np.empty((0, len(FEATURE_SET.names)))
-    return anchored_features(bars, timeframe.seconds, first)
+def _past(market: SymbolMarket, timeframe: Timeframe, span: Span, names: Sequence[str]) -> SymbolPast:
+    """Return the bars that had closed by the end of the span, and the contexts that the names need."""
+    bars = market.decision
+    within = bars.slice(0, int(np.searchsorted(bars.ts, span.end - timeframe.seconds, side="right")))
+    contexts: dict[Origin, ContextTable] = {}
+    for context in CONTEXTS:
+        wanted = context_names(context, names)
+        if wanted:
+            # The oldest bar that can still be a context of the first decision, and one more.
+            first = span.first - context.max_age_seconds - 2 * context.timeframe.seconds
+            series = {0: _context_bars(market, context, span)}
+            contexts[context.origin] = context_tables(context, series, first, wanted)[0]
+    return SymbolPast(bars=within, contexts=contexts)
+
+
+def _context_bars(market: SymbolMarket, context: Context, span: Span) -> BarArrays:
+    if context.origin is Origin.HOUR:
+        return market.context
+    return market.days if market.days is not None else roll_up(market.context, context.timeframe.seconds, span.end)
+
+
+def _frame(bars: BarArrays, rows: FeatureRows, timeframe: Timeframe, names: Sequence[str]) -> FeatureFrame:
+    return feature_frame(
+        close=bars.close[len(bars) - len(rows.ts) :], decided_at=rows.ts + timeframe.seconds, values=rows.values,
+        names=names,
+    )

@@ -33,14 +33,16 @@ class Span:
 class SymbolMarket:
     """One symbol's past.
 
-    `decision` holds the bars that the strategy decides on, `context` the 1h bars, both from far enough before the
-    span for the features' warm-up; `candles` what trades are filled in, from the span's begin on at the latest.
+    `decision` holds the bars that the strategy decides on, `context` the 1h bars and `days` the 1d bars (rolled up from
+    those of the hour where None), all from far enough before the span for the features' warm-up; `candles` what trades
+    are filled in, from the span's begin on at the latest.
     """
 
     instrument: Instrument
     decision: BarArrays
     context: BarArrays
     candles: CandleSeries
+    days: BarArrays | None = None
 
 
 def finest_candles(coarse: BarArrays, timeframe: Timeframe, fine: BarArrays, fine_timeframe: Timeframe) -> CandleSeries:

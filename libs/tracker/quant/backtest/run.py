@@ -68,8 +68,8 @@ def run_backtest(
     that no indicator can take.
     """
     looks: list[Looks] = []
-    for number, market in enumerate(markets, start=1):
-        looks.append(look_at(market, plan.rule, plan.params, plan.timeframe, plan.span))
+    for number, each in enumerate(look_at(markets, plan.rule, plan.params, plan.timeframe, plan.span), start=1):
+        looks.append(each)
         if progress is not None:
             progress("looks", number / len(markets))
     signals = _in_order([each for look in looks for each in signals_in(look, plan.rule, plan.config_hash)], markets)

@@ -1,9 +1,20 @@
 """Unitless features of bars: ratios, percentages and oscillators, never prices.
 
-`matrix` computes them and needs TA-Lib; what only reads features imports this package and stays small.
+`matrix`, `market` and the modules of formulas compute them and need TA-Lib; what only reads features imports this
+package and stays small.
 """
 
-from tracker.quant.features.catalogue import FEATURE_SET, FEATURE_SPECS, LONGEST_WARMUP_BARS
-from tracker.quant.features.spec import FeatureSpec
+from tracker.quant.features.catalogue import CONTEXTS, FEATURE_SET, FEATURE_SPECS, LONGEST_WARMUP_BARS, OWN_NAMES
+from tracker.quant.features.own_specs import OWN_SPECS
+from tracker.quant.features.spec import FeatureSpec, Origin
 
-__all__ = ["FEATURE_SET", "FEATURE_SPECS", "LONGEST_WARMUP_BARS", "FeatureSpec"]
+__all__ = [
+    "CONTEXTS",
+    "FEATURE_SET",
+    "FEATURE_SPECS",
+    "LONGEST_WARMUP_BARS",
+    "OWN_NAMES",
+    "OWN_SPECS",
+    "FeatureSpec",
+    "Origin",
+]

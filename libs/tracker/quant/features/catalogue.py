@@ -1,140 +1,153 @@
-"""The features of the fleet: names, formulas and warm-ups, readable without any indicator library."""
+"""The features of the fleet, in the order in which a row holds them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tracker.domain.feature_set import FeatureSet
-from tracker.quant.features.spec import FeatureSpec
+from tracker.domain.timeframe import Timeframe
+from tracker.quant.features.own_specs import CHANNEL_BARS, OWN_SPECS
+from tracker.quant.features.spec import FeatureSpec, Origin
 
-CHANNEL_BARS = 48
+__all__ = [
+    "BREADTH_OF",
+    "CHANNEL_BARS",
+    "CONTEXTS",
+    "FEATURE_SET",
+    "FEATURE_SPECS",
+    "LONGEST_WARMUP_BARS",
+    "OWN_NAMES",
+    "RANKED",
+    "REFERENCE_BARS",
+    "Context",
+    "context_of",
+]
 
-TREND_SPECS = (
-    FeatureSpec("ema_9_distance", "100 (c / EMA(c, 9) - 1)", "TA-Lib EMA", "percent", 18),
-    FeatureSpec("ema_21_distance", "100 (c / EMA(c, 21) - 1)", "TA-Lib EMA", "percent", 42),
-    FeatureSpec("ema_50_distance", "100 (c / EMA(c, 50) - 1)", "TA-Lib EMA", "percent", 100),
-    FeatureSpec("ema_100_distance", "100 (c / EMA(c, 100) - 1)", "TA-Lib EMA", "percent", 200),
-    FeatureSpec("ema_9_21_spread", "100 (EMA(c, 9) / EMA(c, 21) - 1)", "TA-Lib EMA", "percent", 42),
-    FeatureSpec("adx_14", "ADX(h, l, c, 14)", "TA-Lib ADX", "0..100", 48),
-    FeatureSpec("plus_di_14", "+DI(h, l, c, 14)", "TA-Lib PLUS_DI", "0..100", 42),
-    FeatureSpec("minus_di_14", "-DI(h, l, c, 14)", "TA-Lib MINUS_DI", "0..100", 42),
-    FeatureSpec("macd_hist_pct", "100 histogram of MACD(c, 12, 26, 9) / c", "TA-Lib MACD", "percent", 50),
-    FeatureSpec("aroon_osc_25", "Aroon up - Aroon down over 25 bars", "TA-Lib AROONOSC", "-100..100", 25),
-    FeatureSpec(
-        "linreg_48_position",
-        "place of c in the channel of 2 residual deviations around the least-squares line of 48 closes: "
-        "0 lower edge, 1 upper edge, 0.5 without any width; clipped to -2..3",
-        "TA-Lib LINEARREG, LINEARREG_SLOPE, VAR",
-        "ratio",
-        47,
+
+class Context:
+    """What a row takes from the latest closed bar of a longer timeframe.
+
+    `names` of the features of that bar, stored under `prefix`; unknown where the bar closed more than
+    `max_age_seconds` before: a symbol that stopped trading has no present trend.
+    """
+
+    def __init__(self, origin: Origin, timeframe: Timeframe, prefix: str, names: tuple[str, ...]) -> None:
+        """Take the named features of the bars of a timeframe."""
+        self.origin = origin
+        self.timeframe = timeframe
+        self.prefix = prefix
+        self.names = names
+        self.max_age_seconds = 2 * timeframe.seconds
+
+    @property
+    def stored_names(self) -> tuple[str, ...]:
+        """The names under which a row holds them."""
+        return tuple(self.prefix + name for name in self.names)
+
+
+CONTEXTS = (
+    Context(
+        Origin.HOUR,
+        Timeframe.H1,
+        "h1_",
+        (
+            "ema_21_distance", "ema_50_distance", "adx_14", "plus_di_14", "minus_di_14", "macd_hist_pct",
+            "linreg_48_position", "linreg_48_slope_pct", "linreg_48_r2", "linreg_48_half_width_pct", "rsi_14",
+            "natr_14", "donchian_96_position", "volume_ratio_20",
+        ),
     ),
-    FeatureSpec(
-        "linreg_48_slope_pct",
-        "100 slope of that line per bar / c",
-        "TA-Lib LINEARREG_SLOPE",
-        "percent per bar",
-        47,
+    Context(
+        Origin.DAY,
+        Timeframe.D1,
+        "d1_",
+        (
+            "ema_9_distance", "ema_21_distance", "ema_50_distance", "adx_14", "rsi_14", "natr_14",
+            "donchian_20_position", "log_return_1",
+        ),
     ),
-    FeatureSpec(
-        "linreg_48_r2", "share of the 48 closes' variance that the line explains", "TA-Lib VAR", "0..1", 47
-    ),
-    FeatureSpec("linreg_48_half_width_pct", "100 (2 residual deviations) / c", "TA-Lib VAR", "percent", 47),
 )
 
-MOMENTUM_SPECS = (
-    FeatureSpec("rsi_14", "RSI(c, 14), 50 where 15 closes are the same", "TA-Lib RSI", "0..100", 42),
+# Returns over which a symbol is compared with the reference.
+REFERENCE_BARS = 96
+# Feature of the market: the own feature whose rank, or whose sign's share, it is.
+RANKED = {"return_rank_16": "log_return_16", "volume_rank": "volume_ratio_20", "volatility_rank": "natr_14"}
+BREADTH_OF = {"breadth_ema_21": "ema_21_distance", "breadth_ema_100": "ema_100_distance"}
+
+_OWN = {spec.name: spec for spec in OWN_SPECS}
+_RANK = "place of {} among the symbols with a bar at the close: 0 lowest, 1 highest, the middle of equals, 0.5 alone"
+_SHARE = "share of the symbols with a bar at the close whose {} is above 0"
+
+
+def _rank(name: str) -> FeatureSpec:
+    of = _OWN[RANKED[name]]
+    return FeatureSpec(name, _RANK.format(of.name), "own", "0..1", of.warmup_bars, Origin.MARKET)
+
+
+def _share(name: str) -> FeatureSpec:
+    of = _OWN[BREADTH_OF[name]]
+    return FeatureSpec(name, _SHARE.format(of.name), "own", "0..1", of.warmup_bars, Origin.MARKET)
+
+
+MARKET_SPECS = (
     FeatureSpec(
-        "stoch_k_14",
-        "mean of 3 of 100 (c - min l) / (max h - min l) over 14 bars",
-        "TA-Lib WILLR, SMA",
-        "0..100",
+        "btc_correlation_96",
+        "correlation of 96 log returns with those of BTC; 0 where either did not move; 1 for BTC, and where the "
+        "universe has none",
+        "TA-Lib LN, CORREL",
+        "-1..1",
+        REFERENCE_BARS,
+        Origin.MARKET,
+    ),
+    FeatureSpec(
+        "btc_beta_96",
+        "btc_correlation_96 times the ratio of the standard deviations: the slope of own returns on those of BTC; "
+        "clipped to -20..20",
+        "TA-Lib CORREL, STDDEV",
+        "ratio",
+        REFERENCE_BARS,
+        Origin.MARKET,
+    ),
+    *(_share(name) for name in BREADTH_OF),
+    FeatureSpec(
+        "market_return_16",
+        "mean of log_return_16 over the symbols with a bar at the close",
+        "own",
+        "percent",
         16,
+        Origin.MARKET,
     ),
-    FeatureSpec("stoch_d_14", "mean of 3 of stoch_k_14", "TA-Lib SMA", "0..100", 18),
-    FeatureSpec(
-        "willr_14", "Williams %R over 14 bars, -50 where they have no range", "TA-Lib WILLR", "-100..0", 14
-    ),
-    FeatureSpec(
-        "cci_20", "CCI(h, l, c, 20), 0 where 20 typical prices are the same", "TA-Lib CCI", "index", 20
-    ),
-    FeatureSpec(
-        "mfi_14",
-        "MFI(h, l, c, v, 14), 50 where no money flowed in either direction",
-        "TA-Lib MFI",
-        "0..100",
-        15,
-    ),
-    FeatureSpec("roc_12", "100 (c / c 12 bars ago - 1)", "TA-Lib ROC", "percent", 12),
-    FeatureSpec("log_return_1", "100 ln(c / c 1 bar ago)", "TA-Lib LN", "percent", 1),
-    FeatureSpec("log_return_4", "100 ln(c / c 4 bars ago)", "TA-Lib LN", "percent", 4),
-    FeatureSpec("log_return_16", "100 ln(c / c 16 bars ago)", "TA-Lib LN", "percent", 16),
+    FeatureSpec("relative_return_16", "log_return_16 - market_return_16", "own", "percent", 16, Origin.MARKET),
+    *(_rank(name) for name in RANKED),
 )
 
-VOLATILITY_SPECS = (
-    FeatureSpec("natr_14", "100 ATR(h, l, c, 14) / c", "TA-Lib NATR", "percent", 42),
-    FeatureSpec(
-        "range_to_atr",
-        "true range / ATR(14), 0 where the ATR is 0; clipped to 0..14",
-        "TA-Lib TRANGE, ATR",
-        "ratio",
-        42,
-    ),
-    FeatureSpec(
-        "realised_vol_20",
-        "standard deviation of 20 log returns, in percent per bar",
-        "TA-Lib STDDEV",
-        "percent",
-        20,
-    ),
-    FeatureSpec(
-        "bb_20_width", "100 (upper - lower) / middle of BBANDS(c, 20, 2)", "TA-Lib BBANDS", "percent", 19
-    ),
-    FeatureSpec(
-        "bb_20_percent_b",
-        "(c - lower) / (upper - lower) of BBANDS(c, 20, 2), 0.5 without width; clipped to -1..2",
-        "TA-Lib BBANDS",
-        "ratio",
-        19,
-    ),
-    FeatureSpec(
-        "donchian_20_position",
-        "(c - min l) / (max h - min l) over 20 bars, 0.5 without range",
-        "TA-Lib MIN, MAX",
-        "0..1",
-        19,
-    ),
-    FeatureSpec(
-        "breakout_20_distance",
-        "100 (c / max h of the 20 bars before this one - 1)",
-        "TA-Lib MAX",
-        "percent",
-        20,
-    ),
-    FeatureSpec("drawdown_96", "100 (c / max h over 96 bars - 1)", "TA-Lib MAX", "percent, at most 0", 95),
-    FeatureSpec("body_share", "(c - o) / (h - l), 0 without range", "own", "-1..1", 0),
-    FeatureSpec("upper_wick_share", "(h - max(o, c)) / (h - l), 0 without range", "own", "0..1", 0),
-    FeatureSpec("lower_wick_share", "(min(o, c) - l) / (h - l), 0 without range", "own", "0..1", 0),
+CLOCK_SPECS = (
+    FeatureSpec("hour_sin", "sin of the share of the UTC day, 2 pi a day", "own", "-1..1", 0, Origin.CLOCK),
+    FeatureSpec("hour_cos", "cos of the share of the UTC day, 2 pi a day", "own", "-1..1", 0, Origin.CLOCK),
+    FeatureSpec("weekday_sin", "sin of the UTC weekday, Monday 0, 2 pi a week", "own", "-1..1", 0, Origin.CLOCK),
+    FeatureSpec("weekday_cos", "cos of the UTC weekday, Monday 0, 2 pi a week", "own", "-1..1", 0, Origin.CLOCK),
 )
 
-VOLUME_SPECS = (
-    FeatureSpec(
-        "volume_ratio_20", "v / mean of v over 20 bars, 0 where nothing was traded", "TA-Lib SMA", "0..20", 19
-    ),
-    FeatureSpec(
-        "volume_trend_20_96",
-        "mean of v over 20 bars / over 96 bars, 0 where nothing was traded",
-        "TA-Lib SMA",
-        "0..4.8",
-        95,
-    ),
-    FeatureSpec(
-        "obv_slope_20",
-        "least-squares slope of 20 values of OBV per bar / mean of v over 20 bars, 0 where nothing was "
-        "traded; clipped to -2..2",
-        "TA-Lib OBV, LINEARREG_SLOPE, SMA",
-        "ratio",
-        20,
-    ),
-)
 
-FEATURE_SPECS = (*TREND_SPECS, *MOMENTUM_SPECS, *VOLATILITY_SPECS, *VOLUME_SPECS)
-FEATURE_SET = FeatureSet(version="1", names=tuple(spec.name for spec in FEATURE_SPECS))
-LONGEST_WARMUP_BARS = max(spec.warmup_bars for spec in FEATURE_SPECS)
+def _context_specs(context: Context) -> tuple[FeatureSpec, ...]:
+    return tuple(
+        replace(
+            _OWN[name], name=context.prefix + name, formula=f"{name} of that bar", origin=context.origin
+        )
+        for name in context.names
+    )
+
+
+FEATURE_SPECS = (
+    *OWN_SPECS,
+    *(spec for context in CONTEXTS for spec in _context_specs(context)),
+    *MARKET_SPECS,
+    *CLOCK_SPECS,
+)
+FEATURE_SET = FeatureSet(version="2", names=tuple(spec.name for spec in FEATURE_SPECS))
+OWN_NAMES = tuple(spec.name for spec in OWN_SPECS)
+LONGEST_WARMUP_BARS = max(spec.warmup_bars for spec in OWN_SPECS)
+
+
+def context_of(origin: Origin) -> Context:
+    """Return the context that a feature of this origin comes from."""
+    return next(each for each in CONTEXTS if each.origin is origin)

@@ -7,6 +7,10 @@ SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT FROM tracker.feature_sets WHERE hash 
 -- The number of a feature set by its hash.
 SELECT feature_set FROM tracker.feature_sets WHERE hash = $1;
 
+-- name: name_set
+-- Let the view of named columns show this set; does nothing where it does already.
+SELECT tracker.name_features($1);
+
 -- name: history_state
 -- Changes whenever bars of closed buckets changed or came in: by a correction, late, or as a piece of history.
 SELECT (SELECT coalesce(max(revision_id), 0) FROM tracker.bar_revisions) AS revision,
