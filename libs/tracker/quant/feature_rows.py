@@ -20,10 +20,6 @@ from tracker.quant.features.market import (
 )
 from tracker.quant.windows import all_anchored_features, anchor_seconds, windows_of
 
-_NOTHING = np.empty(0)
-NO_BARS = BarArrays(
-    ts=np.empty(0, dtype=np.int64), open=_NOTHING, high=_NOTHING, low=_NOTHING, close=_NOTHING, volume=_NOTHING
-)
 _ORIGINS = {spec.name: spec.origin for spec in FEATURE_SPECS}
 
 
@@ -149,15 +145,14 @@ def _reference(
     wanted = [name for name in names if name in REFERENCE_NAMES]
     if not wanted:
         return {}
-    itself = reference is None or key == reference
     bars = pasts[key].bars
-    theirs = bars if itself else (pasts[reference].bars if reference in pasts else NO_BARS)
     windows = windows_of(bars, seconds, first_ts)
-    if not windows or len(theirs) == 0:
+    compared = key if reference is None else reference
+    if not windows or compared not in pasts or len(pasts[compared].bars) == 0:
         return {}
     anchors = [anchor_seconds(int(bars.ts[each.begin]), seconds) for each in windows]
-    columns = reference_columns(windows, theirs, anchors)
-    if itself:
+    columns = reference_columns(windows, pasts[compared].bars, anchors)
+    if compared == key:
         return {name: np.where(np.isfinite(each), np.float32(1.0), each) for name, each in columns.items()}
     return columns
 
