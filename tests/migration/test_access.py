@@ -158,7 +158,9 @@ async def test_a_function_with_its_owners_rights_is_for_its_roles_alone(url: str
     for row in found:
         roles.setdefault(row["proname"], set()).add(row["rolname"])
     scheduler = "tracker_data_scheduler"
-    assert roles == {"ensure_bar_partitions": {"tracker_data_collector", scheduler}} | {name: {scheduler} for name in (
+    features = {"name_features": {"tracker_feature_calculator"}}
+    partitions = {"ensure_bar_partitions": {"tracker_data_collector", scheduler}}
+    assert roles == partitions | features | {name: {scheduler} for name in (
         "begin_rewrite", "copy_next_symbol", "seal_rewrite", "swap_rewrite", "drop_rewrite", "forget_rows",
         "refresh_aggregate", "analyze_table",
     )}
