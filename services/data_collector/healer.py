@@ -80,7 +80,9 @@ class Healer:
     async def _settle(self, gap: DueGap, end: datetime, refused: Sequence[Rejection]) -> Settled:
         """Close the gap, but for the buckets of which REST has an impossible bar."""
         step = gap.timeframe.duration
-        defects = {item.ts: item.reason for item in refused if item.ts is not None}
+        defects = {
+            item.ts: item.reason for item in refused if item.ts is not None and gap.starts_at <= item.ts < end
+        }
         healed = empty = 0
         pause = timedelta(seconds=self.settings.gap_retry_seconds)
         async with self.database.transaction() as transaction:

@@ -20,7 +20,7 @@ from services.data_collector.buffer import Item
 from services.data_collector.chunks import load_chunk, note_failure
 from services.data_collector.feeds.base import Feed
 from services.data_collector.plan import Span, before_known, outstanding, span_of
-from services.data_collector.rest_bars import bars_of
+from services.data_collector.rest_bars import bars_of, rejection_of
 from services.data_collector.settings import CollectorSettings
 
 # The newest complete bar may have been taken in while it was still being corrected.
@@ -160,7 +160,15 @@ class History:
             return []
         async with self._slots:
             table = await self._feed.history(instrument, timeframe, start, stop)
-        return list(bars_of(table, instrument.symbol, timeframe, self._feed.vendor))
+        items = bars_of(table, instrument.symbol, timeframe, self._feed.vendor)
+        return [self._asked_for(item, start, stop) for item in items]
+
+    def _asked_for(self, item: Item, first: datetime, end: datetime) -> Item:
+        """Return a bar of another time, such as the future, as a rejection."""
+        if not isinstance(item, Bar) or first <= item.ts < end:
+            return item
+        span = f"from {first.isoformat()} to {end.isoformat()}"
+        return rejection_of(item, f"ts is {item.ts.isoformat()}, not {span} as asked for", self._feed.vendor)
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
