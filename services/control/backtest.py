@@ -76,12 +76,14 @@ def backtest(settings: ControlSettings, request: BacktestRequest, console: Conso
 
     Raises ConfigError naming a parameter, InputError naming a symbol, a span or a candle that cannot be used.
     """
+    from tracker.quant.compiled import trade_all
+
     config = load_strategy(CONFIGS, request.strategy, request.params)
     with _progress(console) as progress, database_at_hand(settings) as url:
         tell = _teller(progress)
         markets = read_markets(url, request, config, tell)
         started = time.monotonic()
-        result = run_backtest(plan_of(config, markets, request), markets, tell)
+        result = run_backtest(plan_of(config, markets, request), markets, trade_all, tell)
         trials = asyncio.run(_log(url, request, config, result, markets))
         summary = summarise(result, markets, trials)
         chance = random_entry_p(result, markets)
@@ -187,7 +189,7 @@ def trial_of(
         starts_at=moment_of(plan.span.first),
         ends_at=moment_of(plan.span.end),
         sweep=sweep,
-        trades=len(result.trades),
+        trades=len(result.traded.trades),
         total_return=float(equity[-1] / equity[0] - 1.0),
         daily_sharpe=sharpe_ratio(returns, 1),
         days=len(returns),

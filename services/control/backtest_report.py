@@ -13,7 +13,7 @@ from tracker.runtime.charts import Line, histogram, scatter, time_chart
 from tracker.runtime.page import card, figures, legend, page, section, table
 
 from services.control.backtest import Backtest
-from services.control.backtest_view import GROUPS, MONEY, NUMBER, PERCENT, evidence, headline, shown
+from services.control.backtest_view import GROUPS, MONEY, NUMBER, PERCENT, evidence, headline, shown, trade_rows
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LAST_TRADES = 200
@@ -50,7 +50,7 @@ def _headline_figures(done: Backtest) -> list[tuple[str, str]]:
         ("Sharpe", shown(found.sharpe_ratio, NUMBER)),
         ("Deflated Sharpe", shown(found.deflated_sharpe_ratio, PERCENT)),
         ("Random entry p", shown(done.random_entry_p, NUMBER)),
-        ("Trades", f"{len(done.result.trades):,}"),
+        ("Trades", f"{len(done.result.traded.trades):,}"),
         ("Win rate", shown(found.win_rate, PERCENT)),
         ("Profit factor", shown(found.profit_factor, NUMBER)),
         ("Fees and slippage", shown(found.fees + found.slippage, MONEY)),
@@ -145,32 +145,29 @@ def _slices(slices: Sequence[Slice]) -> str:
 
 
 def _trades(done: Backtest) -> list[str]:
-    trades = done.result.trades
-    names = {each.instrument.symbol_id: each.instrument.symbol for each in done.markets}
-    returns = np.array([float(each.pnl / (each.entry_price * each.quantity)) for each in trades])
-    styles = ["a" if each.pnl > 0 else "loss" for each in trades]
-    mae, mfe = np.array([-each.mae for each in trades]), np.array([each.mfe for each in trades])
+    trades = done.result.traded.trades
+    styles = ["a" if pnl > 0 else "loss" for pnl in trades.pnl.tolist()]
     rows = [
         [
-            names[each.symbol_id],
-            f"{each.entry_time:%Y-%m-%d %H:%M}",
-            f"{each.exit_time:%Y-%m-%d %H:%M}",
-            f"{float(each.entry_price):,.8g}",
-            f"{float(each.exit_price):,.8g}",
-            shown(value, PERCENT),
-            shown(float(each.pnl), MONEY),
-            each.exit_reason.value,
+            each["symbol"],
+            each["entry_time"][:16].replace("T", " "),
+            each["exit_time"][:16].replace("T", " "),
+            f"{each['entry_price']:,.8g}",
+            f"{each['exit_price']:,.8g}",
+            shown(each["return"], PERCENT),
+            shown(each["pnl"], MONEY),
+            each["exit_reason"],
         ]
-        for each, value in list(zip(trades, returns.tolist(), strict=True))[-LAST_TRADES:]
+        for each in trade_rows(done)[-LAST_TRADES:]
     ]
     shown_trades = f"The last {LAST_TRADES} of {len(trades):,}." if len(trades) > LAST_TRADES else ""
     return [
-        section("Returns of the trades", card(histogram(returns, label="returns of the trades"))),
+        section("Returns of the trades", card(histogram(trades.returns, label="returns of the trades"))),
         section(
             "Best and worst price while held",
             card(
                 legend((("won", "a"), ("lost", "loss"))),
-                scatter(mae, mfe, styles, x_label="worst fall (MAE)", y_label="best rise (MFE)"),
+                scatter(trades.mae, trades.mfe, styles, x_label="worst fall (MAE)", y_label="best rise (MFE)"),
             ),
             figures(
                 (name.replace("_", " "), shown(value, NUMBER if name == "edge_ratio" else PERCENT))

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-from tracker.domain.trade import ClosedTrade
-from tracker.quant.backtest.summary import Figures, Slice
-from tracker.quant.portfolio.book import moment_of, seconds_of
+from tracker.quant.backtest.summary import Figures, Slice, exit_reasons
+from tracker.quant.portfolio.book import moment_of
 
 from services.control.backtest import Backtest
 
@@ -112,9 +113,10 @@ def headline(done: Backtest) -> str:
     span = done.result.plan.span
     names = [each.instrument.symbol for each in done.markets]
     listed = ", ".join(names) if len(names) <= 4 else f"{len(names)} symbols"
+    trades = len(done.result.traded.trades)
     return (
         f"{done.request.strategy.value} on {listed}, {moment_of(span.first):%Y-%m-%d %H:%M} to"
-        f" {moment_of(span.end):%Y-%m-%d %H:%M} UTC: {len(done.result.trades)} trades of {done.summary.signals} signals"
+        f" {moment_of(span.end):%Y-%m-%d %H:%M} UTC: {trades} trades of {done.summary.signals} signals"
     )
 
 
@@ -128,7 +130,6 @@ def evidence(done: Backtest) -> str:
 def document(done: Backtest) -> dict[str, Any]:
     """Return the report as plain values; what is not defined or without bound is null."""
     result, summary = done.result, done.summary
-    names = {each.instrument.symbol_id: each.instrument.symbol for each in done.markets}
     span = result.plan.span
     return {
         "strategy": done.request.strategy.value,
@@ -149,12 +150,12 @@ def document(done: Backtest) -> dict[str, Any]:
         "per_regime": [_slice(each) for each in summary.by_regime],
         "per_exit_reason": [_slice(each) for each in summary.by_exit],
         "excursions": {name: _known(value) for name, value in asdict(summary.excursions).items()},
-        "start_cash": float(result.account.start_cash),
+        "start_cash": result.plan.trading.paper.account.start_cash,
         "final_equity": float(result.curve.equity[-1]),
-        "realised_pnl": float(result.account.realised_pnl),
-        "fees": float(result.account.fees),
-        "open_positions": sum(1 for each in result.positions if each.quantity),
-        "trades": [_trade(each, names) for each in result.trades],
+        "realised_pnl": float(result.traded.trades.pnl.sum()),
+        "fees": float(result.traded.fills.fee.sum()),
+        "open_positions": result.traded.live,
+        "trades": trade_rows(done),
         "equity": {"ts": result.curve.ts.tolist(), "equity": result.curve.equity.tolist()},
         "seconds": round(done.seconds, 3),
     }
@@ -172,22 +173,32 @@ def _slice(each: Slice) -> dict[str, Any]:
     return {name: _known(value) if isinstance(value, float) else value for name, value in asdict(each).items()}
 
 
-def _trade(trade: ClosedTrade, names: dict[int, str]) -> dict[str, Any]:
-    return {
-        "symbol": names[trade.symbol_id],
-        "decided_at": trade.decided_at.isoformat(),
-        "entry_time": trade.entry_time.isoformat(),
-        "exit_time": trade.exit_time.isoformat(),
-        "entry_price": float(trade.entry_price),
-        "exit_price": float(trade.exit_price),
-        "quantity": float(trade.quantity),
-        "pnl": float(trade.pnl),
-        "fees": float(trade.fees),
-        "exit_reason": trade.exit_reason.value,
-        "held_seconds": seconds_of(trade.exit_time) - seconds_of(trade.entry_time),
-        "mae": trade.mae,
-        "mfe": trade.mfe,
+def trade_rows(done: Backtest) -> list[dict[str, Any]]:
+    """Return the finished trades in the order of their ends."""
+    signals, trades = done.result.signals, done.result.traded.trades
+    names = [each.instrument.symbol for each in done.markets]
+    columns = {
+        "symbol": [names[number] for number in signals.market[trades.signal].tolist()],
+        "decided_at": _moments(signals.decided_at[trades.signal]),
+        "entry_time": _moments(trades.entry_time),
+        "exit_time": _moments(trades.exit_time),
+        "entry_price": trades.entry_price.tolist(),
+        "exit_price": trades.exit_price.tolist(),
+        "quantity": trades.quantity.tolist(),
+        "pnl": trades.pnl.tolist(),
+        "fees": trades.fees.tolist(),
+        "return": trades.returns.tolist(),
+        "exit_reason": exit_reasons(trades).tolist(),
+        "held_seconds": (trades.exit_time - trades.entry_time).tolist(),
+        "mae": trades.mae.tolist(),
+        "mfe": trades.mfe.tolist(),
+        "regime": [each.value for each in signals.regime[trades.signal]],
     }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _moments(seconds: NDArray[np.int64]) -> list[str]:
+    return [moment_of(each).isoformat() for each in seconds.tolist()]
 
 
 def _slices(title: str, slices: Iterable[Slice]) -> Table:

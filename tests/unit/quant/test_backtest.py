@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,11 +12,16 @@ from quant_builders import M15, START, walk
 from tracker.domain.account import Account
 from tracker.domain.errors import InputError
 from tracker.domain.instrument import Instrument
+from tracker.domain.order import OrderStatus
 from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.backtest import BacktestPlan, BacktestResult, Span, SymbolMarket, finest_candles, run_backtest
 from tracker.quant.backtest.market import whole_candles
+from tracker.quant.backtest.summary import exit_reasons
+from tracker.quant.backtest.trading import REFUSALS, ledger_signals, trade_in_ledger
 from tracker.quant.bars import BarArrays
+from tracker.quant.bulk import trading
+from tracker.quant.compiled import trade_all
 from tracker.quant.portfolio.book import Book, moment_of, seconds_of
 from tracker.quant.portfolio.engine import Engine
 from tracker.quant.roll_up import roll_up
@@ -68,28 +73,66 @@ def two_markets() -> list[SymbolMarket]:
 def run(strategy: Strategy, markets: list[SymbolMarket]) -> BacktestResult:
     """Run the shipped configuration over what follows the warm-up."""
     end = int(markets[0].decision.ts[-1]) + M15
-    return run_backtest(plan_of(strategy, START + 20 * 86_400, end), markets)
+    return run_backtest(plan_of(strategy, START + 20 * 86_400, end), markets, trade_all)
 
 
 @pytest.mark.parametrize("strategy", list(Strategy))
 def test_the_books_balance_and_the_curve_ends_where_the_account_does(strategy: Strategy) -> None:
     result = run(strategy, two_markets())
-    account = result.account
-    assert len(result.trades) > 3
-    assert account.cash == account.start_cash + account.realised_pnl - account.fees - sum(
-        each.cost for each in result.positions
-    )
-    held = sum(float(each.quantity * (each.last_price or 0)) for each in result.positions)
-    assert result.curve.cash[-1] == pytest.approx(float(account.cash), rel=1e-9)
-    assert result.curve.held[-1] == pytest.approx(held, rel=1e-9, abs=1e-6)
-    assert result.curve.fees[-1] == pytest.approx(float(account.fees), rel=1e-9)
+    trades, fills = result.traded.trades, result.traded.fills
+    assert len(trades) > 3
+    start = TRADING.paper.account.start_cash
+    assert result.curve.cash[-1] == pytest.approx(result.traded.cash, rel=1e-12)
+    assert result.curve.fees[-1] == pytest.approx(fills.fee.sum(), rel=1e-12)
+    if result.traded.live == 0:
+        assert result.curve.equity[-1] == pytest.approx(start + trades.pnl.sum(), rel=1e-12)
+    assert (trades.pnl == trades.gross_pnl - trades.fees).all()
+    assert (trades.exit_time >= trades.entry_time).all()
+    assert (result.traded.verdicts >= 0).all()
+
+
+@pytest.mark.parametrize("strategy", list(Strategy))
+def test_the_ledger_would_have_written_the_same(strategy: Strategy) -> None:
+    """The paper trader's own engine in decimals, over the same signals: only rounding may differ."""
+    markets = two_markets()
+    result = run(strategy, markets)
+    signals = ledger_signals(result.plan, result.looks, markets)
+    book = trade_in_ledger(result.plan, markets, signals).engine.book
+    trades, fills = result.traded.trades, result.traded.fills
+    assert len(signals) == len(result.signals)
+    assert len(book.trades) == len(trades)
+    assert [seconds_of(each.entry_time) for each in book.trades] == trades.entry_time.tolist()
+    assert [seconds_of(each.exit_time) for each in book.trades] == trades.exit_time.tolist()
+    assert [each.exit_reason.value for each in book.trades] == exit_reasons(trades).tolist()
+    for name, values in (
+        ("entry_price", trades.entry_price),
+        ("exit_price", trades.exit_price),
+        ("quantity", trades.quantity),
+        ("fees", trades.fees),
+        ("pnl", trades.pnl),
+        ("mfe", trades.mfe),
+    ):
+        assert [float(getattr(each, name)) for each in book.trades] == pytest.approx(
+            values.tolist(), rel=1e-7, abs=1e-6
+        )
+    assert [-each.mae for each in book.trades] == pytest.approx(trades.mae.tolist(), rel=1e-7, abs=1e-9)
+    assert [float(each.price) for each in book.fills] == pytest.approx(fills.price.tolist(), rel=1e-10)
+    assert [float(each.quantity) for each in book.fills] == pytest.approx(fills.quantity.tolist(), rel=1e-9)
+    assert float(book.account.cash) == pytest.approx(result.traded.cash, rel=1e-9)
+    refused = [each for each in book.changes().new_orders if each.status is OrderStatus.REFUSED]
+    assert [each.signal_id for each in sorted(refused, key=lambda each: each.signal_id or 0)] == [
+        row + 1 for row in np.flatnonzero(result.traded.verdicts > 0).tolist()
+    ]
+    for each in refused:
+        assert each.reason is REFUSALS[int(result.traded.verdicts[(each.signal_id or 0) - 1])]
 
 
 def test_the_curve_is_what_the_paper_trader_would_have_written() -> None:
     markets = two_markets()
     result = run(Strategy.CHANNEL, markets)
     span = result.plan.span
-    engine = Engine(_fresh_book(result), TRADING, result.plan.rules_hash, result.signals)
+    signals = ledger_signals(result.plan, result.looks, markets)
+    engine = Engine(_fresh_book(result), TRADING, result.plan.rules_hash, signals)
     for each in markets:
         engine.load(each.instrument.symbol_id, each.candles)
     after = span.first
@@ -114,10 +157,16 @@ def _fresh_book(result: BacktestResult) -> Book:
     return Book(account, (), (), [each.instrument for each in two_markets()])
 
 
-def test_two_runs_are_alike() -> None:
+def test_two_runs_are_alike_and_so_is_the_uncompiled_one() -> None:
     one, other = run(Strategy.SWING, two_markets()), run(Strategy.SWING, two_markets())
-    assert (one.fills, one.trades, one.orders) == (other.fills, other.trades, other.orders)
-    assert np.array_equal(one.curve.equity, other.curve.equity)
+    markets = two_markets()
+    plain = run_backtest(one.plan, markets, trading.trade_all)
+    for again in (other, plain):
+        for each in fields(one.traded.fills):
+            assert np.array_equal(getattr(one.traded.fills, each.name), getattr(again.traded.fills, each.name))
+        assert np.array_equal(one.traded.verdicts, again.traded.verdicts)
+        assert np.array_equal(one.curve.equity, again.curve.equity)
+    assert len(one.traded.fills) > 10
 
 
 def test_what_comes_after_the_span_changes_nothing_in_it() -> None:
@@ -134,10 +183,10 @@ def test_what_comes_after_the_span_changes_nothing_in_it() -> None:
         )
         for each in markets
     ]
-    whole, part = run_backtest(plan, markets), run_backtest(plan, shorter)
-    assert whole.trades == part.trades
-    assert whole.fills == part.fills
-    assert len(whole.fills) > 5
+    whole, part = run_backtest(plan, markets, trade_all), run_backtest(plan, shorter, trade_all)
+    for each in fields(whole.traded.fills):
+        assert np.array_equal(getattr(whole.traded.fills, each.name), getattr(part.traded.fills, each.name))
+    assert len(whole.traded.fills) > 5
 
 
 def _before(bars: BarArrays, last_open: int) -> BarArrays:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tracker.domain.fill import Fill
-from tracker.domain.order import OrderSide
+from tracker.quant.backtest.tables import FillTable
 from tracker.quant.bars import Floats, Ints
 from tracker.quant.portfolio.series import CandleSeries
 
@@ -29,37 +28,27 @@ class EquityCurve:
 
 
 def equity_curve(
-    start_cash: float,
-    fills: Sequence[Fill],
-    closes: Sequence[int],
-    series: Mapping[int, CandleSeries],
-    moments: Ints,
+    start_cash: float, fills: FillTable, market_of: Ints, series: Sequence[CandleSeries], moments: Ints
 ) -> EquityCurve:
-    """Value the account at `moments` (ascending); `closes` says of each fill the close of its bar."""
-    at = np.array(closes, dtype=np.int64)
-    notional = np.array([_flow(each) for each in fills], dtype=np.float64)
-    fee = np.array([float(each.fee) for each in fills], dtype=np.float64)
-    fees = _steps(at, fee, moments)
+    """Value the account at `moments` (ascending); `market_of` says of each fill which of the series it was in."""
+    fees = _steps(fills.closes, fills.fee, moments)
+    bought = fills.bought
+    cash = start_cash - _steps(fills.closes, bought * fills.price, moments) - fees
     held = np.zeros(len(moments))
-    for symbol_id in {each.order.symbol_id for each in fills}:
-        mine = np.array([each.order.symbol_id == symbol_id for each in fills])
-        quantity = np.array([_signed(each) for each in fills if each.order.symbol_id == symbol_id])
-        candles = series[symbol_id]
-        last = np.searchsorted(candles.closes, moments, side="right") - 1
-        price = np.where(last >= 0, candles.bars.close[np.maximum(last, 0)], 0.0)
-        amount = _steps(at[mine], quantity, moments)
+    for number, candles in enumerate(series):
+        mine = market_of == number
+        if not mine.any():
+            continue
+        amount = _steps(fills.closes[mine], bought[mine], moments)
         # What all buys and sales leave of a closed position is rounding, not a holding.
-        amount[np.abs(amount) < 1e-9 * np.abs(quantity).max()] = 0.0
-        held += amount * price
-    return EquityCurve(ts=moments, cash=start_cash + _steps(at, notional, moments) - fees, held=held, fees=fees)
+        amount[np.abs(amount) < 1e-9 * np.abs(bought[mine]).max()] = 0.0
+        held += amount * _last_closes(candles, moments)
+    return EquityCurve(ts=moments, cash=cash, held=held, fees=fees)
 
 
-def _signed(fill: Fill) -> float:
-    return float(fill.quantity) if fill.side is OrderSide.BUY else -float(fill.quantity)
-
-
-def _flow(fill: Fill) -> float:
-    return -_signed(fill) * float(fill.price)
+def _last_closes(candles: CandleSeries, moments: Ints) -> Floats:
+    last = np.searchsorted(candles.closes, moments, side="right") - 1
+    return np.where(last >= 0, candles.bars.close[np.maximum(last, 0)], 0.0)
 
 
 def _steps(at: Ints, amounts: Floats, moments: Ints) -> Floats:

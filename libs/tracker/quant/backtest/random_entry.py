@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tracker.domain.signal import Signal
 from tracker.quant.backtest.market import SymbolMarket
 from tracker.quant.backtest.run import BacktestResult
+from tracker.quant.backtest.signals import SignalTable
 from tracker.quant.bars import Floats
+from tracker.quant.bulk.desk import PLAN_ENTRY, PLAN_EXPIRES_AT, PLAN_FRACTION, PLAN_STOP, PLAN_TARGET, PLAN_TRAIL
 from tracker.quant.execution import ExecutionParams, volume_budget, walk_bar
 from tracker.quant.metrics import average_trade, random_entry_p_value
-from tracker.quant.portfolio.book import seconds_of
 from tracker.quant.portfolio.series import CandleSeries, next_event, observe_stretch
 from tracker.quant.trade import Execution, Rung, Trade
 
@@ -34,21 +34,21 @@ def random_entry_p(
     shares of the price, and the money) of a random trade of the backtest; `samples` draws of as many of them as the
     backtest made give the distribution. The same seed gives the same answer.
     """
-    if not result.trades:
+    trades = result.traded.trades
+    if len(trades) == 0:
         return float("nan")
     pool = _pool(result, markets, entries, np.random.default_rng(seed))
     if pool.size == 0:
         return 1.0
     rng = np.random.default_rng([seed, 1])
-    count = len(result.trades)
+    count = len(trades)
     means = np.array([pool[rng.integers(0, pool.size, count)].mean() for _ in range(samples)])
-    observed = average_trade([float(each.pnl / (each.entry_price * each.quantity)) for each in result.trades])
-    return random_entry_p_value(observed, means)
+    return random_entry_p_value(average_trade(trades.returns), means)
 
 
 def _pool(result: BacktestResult, markets: Sequence[SymbolMarket], entries: int, rng: np.random.Generator) -> Floats:
-    signals = {each.signal_id: each for each in result.signals}
-    plans = [(signals[each.signal_id or 0], float(each.entry_price * each.quantity)) for each in result.trades]
+    trades = result.traded.trades
+    money = trades.entry_price * trades.quantity
     rules = result.plan.trading.paper.execution
     seconds = result.plan.timeframe.seconds
     starts = [
@@ -63,9 +63,12 @@ def _pool(result: BacktestResult, markets: Sequence[SymbolMarket], entries: int,
         number = listed[int(rng.integers(len(listed)))]
         market, rows = markets[number], starts[number]
         row = int(rows[rng.integers(rows.size)])
-        signal, money = plans[int(rng.integers(len(plans)))]
+        chosen = int(rng.integers(len(trades)))
         decided_at = int(market.decision.ts[row]) + seconds
-        trade = transplanted(signal, float(market.decision.close[row]), decided_at, money, market, rules)
+        price = float(market.decision.close[row])
+        trade = transplanted(
+            result.signals, int(trades.signal[chosen]), price, decided_at, float(money[chosen]), market, rules
+        )
         outcome = net_return(trade, market.candles, rules)
         if outcome is not None:
             outcomes.append(outcome)
@@ -73,28 +76,34 @@ def _pool(result: BacktestResult, markets: Sequence[SymbolMarket], entries: int,
 
 
 def transplanted(
-    signal: Signal, price: float, decided_at: int, money: float, market: SymbolMarket, rules: ExecutionParams
+    signals: SignalTable,
+    signal: int,
+    price: float,
+    decided_at: int,
+    money: float,
+    market: SymbolMarket,
+    rules: ExecutionParams,
 ) -> Trade:
     """Return the trade that a signal would be at another price and time; `money` is what it buys for in all."""
-    scale = price / signal.entry
-    levels = [price, *(each * scale for each in signal.ladder)]
-    average = sum(level * weight for level, weight in zip(levels, signal.size_weights, strict=True))
-    quantity = money / average
-    life = seconds_of(signal.expires_at) - seconds_of(signal.decided_at)
+    plan = signals.plans.plans[signal]
+    scale = price / float(plan[PLAN_ENTRY])
+    rungs = np.isfinite(signals.plans.ladders[signal])
+    levels = [price, *(signals.plans.ladders[signal][rungs] * scale).tolist()]
+    weights = signals.plans.weights[signal][np.concatenate(([True], rungs))].tolist()
+    quantity = money / sum(level * weight for level, weight in zip(levels, weights, strict=True))
+    fraction = float(plan[PLAN_FRACTION])
     return Trade(
         step=STEP,
         opens_from=decided_at,
         entry_until=decided_at + rules.entry_valid_bars * market.instrument.base_timeframe.seconds,
-        expires_at=decided_at + life,
-        entry_rest=quantity * signal.size_weights[0],
-        stop=signal.stop * scale,
-        initial_stop=signal.stop * scale,
-        target=signal.target * scale,
-        target_fraction=signal.target_fraction,
-        trail_distance=signal.trail_distance * scale,
-        rungs=[
-            Rung(level, quantity * weight) for level, weight in zip(levels[1:], signal.size_weights[1:], strict=True)
-        ],
+        expires_at=decided_at + int(plan[PLAN_EXPIRES_AT]) - int(signals.decided_at[signal]),
+        entry_rest=quantity * weights[0],
+        stop=float(plan[PLAN_STOP]) * scale,
+        initial_stop=float(plan[PLAN_STOP]) * scale,
+        target=float(plan[PLAN_TARGET]) * scale,
+        target_fraction=None if np.isnan(fraction) else fraction,
+        trail_distance=float(plan[PLAN_TRAIL]) * scale,
+        rungs=[Rung(level, quantity * weight) for level, weight in zip(levels[1:], weights[1:], strict=True)],
     )
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tracker.domain.fill import Fill
-from tracker.domain.order import Order, OrderSide, OrderStatus
-from tracker.domain.signal import Signal
-from tracker.domain.trade import ClosedTrade
 from tracker.quant.backtest.market import SymbolMarket
 from tracker.quant.backtest.run import BacktestResult
+from tracker.quant.backtest.tables import TradeTable
+from tracker.quant.backtest.trading import REFUSALS
 from tracker.quant.backtest.trials import Trials
-from tracker.quant.bars import Floats, Ints
+from tracker.quant.bars import Floats, Ints, Objects
+from tracker.quant.bulk.desk import PLAN_STOP
+from tracker.quant.execution import REASONS
 from tracker.quant.metrics import (
     ExcursionSummary,
     MonthReturn,
@@ -48,7 +48,6 @@ from tracker.quant.overfitting import deflated_sharpe_ratio, probabilistic_sharp
 
 DAY = 86_400
 DAYS_A_YEAR = 365
-TradeKey = tuple[str, int, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,24 +115,27 @@ class Summary:
 
 def summarise(result: BacktestResult, markets: Sequence[SymbolMarket], trials: Trials) -> Summary:
     """Work out everything that is said of a backtest."""
-    names = {each.instrument.symbol_id: each.instrument.symbol for each in markets}
-    signals = {each.signal_id: each for each in result.signals}
-    trades = result.trades
+    trades, signals = result.traded.trades, result.signals
+    names = np.array([each.instrument.symbol for each in markets], dtype=object)
     basket = _basket(result, markets)
     return Summary(
-        figures=_figures(result, signals, trials, basket),
-        signals=len(result.signals),
-        refused=_refusals(result.orders),
+        figures=_figures(result, trials, basket),
+        signals=len(signals),
+        refused=_refusals(result),
         skipped=_skips(result),
         months=monthly_returns(result.curve.ts, result.curve.equity),
-        by_symbol=_slices(trades, lambda each: names[each.symbol_id]),
-        by_regime=_slices(trades, lambda each: signals[each.signal_id or 0].regime.value),
-        by_exit=_slices(trades, lambda each: each.exit_reason.value),
-        excursions=excursion_summary(
-            [-each.mae for each in trades], [each.mfe for each in trades], [float(each.pnl) for each in trades]
-        ),
+        by_symbol=_slices(trades, names[signals.market[trades.signal]]),
+        by_regime=_slices(trades, np.array([each.value for each in signals.regime[trades.signal]], dtype=object)),
+        by_exit=_slices(trades, exit_reasons(trades)),
+        excursions=excursion_summary(trades.mae, trades.mfe, trades.pnl),
         basket=basket,
     )
+
+
+def exit_reasons(trades: TradeTable) -> Objects:
+    """Return the names of why the trades were left, object (T,)."""
+    names = np.array([None if each is None else each.value for each in REASONS], dtype=object)
+    return names[trades.reason]
 
 
 def daily_equity(ts: Ints, equity: Floats) -> Floats:
@@ -146,31 +148,16 @@ def daily_equity(ts: Ints, equity: Floats) -> Floats:
     return equity[lasts]
 
 
-def slippage_by_trade(fills: Sequence[Fill]) -> dict[TradeKey, float]:
-    """Return what the fills of each trade lost against their reference prices, in quote currency."""
-    lost: defaultdict[TradeKey, float] = defaultdict(float)
-    for each in fills:
-        paid = each.price - each.reference_price
-        against = paid if each.side is OrderSide.BUY else -paid
-        key = (each.order.strategy, each.order.symbol_id, each.order.decided_at)
-        lost[key] += max(float(against * each.quantity), 0.0)
-    return dict(lost)
-
-
-def _figures(result: BacktestResult, signals: Mapping[int, Signal], trials: Trials, basket: Floats) -> Figures:
-    curve, trades = result.curve, result.trades
+def _figures(result: BacktestResult, trials: Trials, basket: Floats) -> Figures:
+    curve, trades, fills = result.curve, result.traded.trades, result.traded.fills
     equity = curve.equity
     days = (result.plan.span.end - result.plan.span.first) / DAY
     returns = period_returns(daily_equity(curve.ts, equity))
-    pnls = [float(each.pnl) for each in trades]
     amount, fraction = max_drawdown(equity)
-    slips = slippage_by_trade(result.fills)
-    slippage = [slips.get((each.strategy, each.symbol_id, each.decided_at), 0.0) for each in trades]
-    before = [float(each.gross_pnl) + lost for each, lost in zip(trades, slippage, strict=True)]
-    value, ratio = expectancy(pnls)
+    before = trades.gross_pnl + trades.slippage
+    value, ratio = expectancy(trades.pnl)
     certain, deflated = _chances(returns, trials)
     holding = daily_equity(curve.ts, basket)
-    step = result.plan.timeframe.seconds
     return Figures(
         total_return=total_return(equity),
         cagr=cagr(float(equity[0]), float(equity[-1]), days),
@@ -180,20 +167,20 @@ def _figures(result: BacktestResult, signals: Mapping[int, Signal], trials: Tria
         calmar_ratio=calmar_ratio(equity, days),
         max_drawdown=fraction,
         max_drawdown_amount=amount,
-        max_drawdown_days=max_drawdown_duration(equity) * step / DAY,
-        profit_factor=profit_factor(pnls),
+        max_drawdown_days=max_drawdown_duration(equity) * result.plan.timeframe.seconds / DAY,
+        profit_factor=profit_factor(trades.pnl),
         expectancy=value,
         expectancy_ratio=ratio,
-        system_quality_number=system_quality_number(_r_multiples(trades, signals)),
-        win_rate=win_rate(pnls),
-        average_trade=average_trade([float(each.pnl / (each.entry_price * each.quantity)) for each in trades]),
-        turnover=turnover([float(each.price * each.quantity) for each in result.fills], equity, days),
+        system_quality_number=system_quality_number(_r_multiples(result)),
+        win_rate=win_rate(trades.pnl),
+        average_trade=average_trade(trades.returns),
+        turnover=turnover(fills.price * fills.quantity, equity, days),
         exposure=exposure(np.maximum(curve.held, 0.0), equity),
         time_in_market=time_in_market(np.maximum(curve.held, 0.0)),
-        fees=float(result.account.fees),
-        slippage=sum(slips.values()),
-        fee_share=cost_share([float(each.fees) for each in trades], before),
-        slippage_share=cost_share(slippage, before),
+        fees=float(fills.fee.sum()),
+        slippage=float(fills.slippage.sum()),
+        fee_share=cost_share(trades.fees, before),
+        slippage_share=cost_share(trades.slippage, before),
         probabilistic_sharpe_ratio=certain,
         deflated_sharpe_ratio=deflated,
         trials=trials.count,
@@ -215,36 +202,38 @@ def _chances(returns: Floats, trials: Trials) -> tuple[float, float]:
     return certain, deflated_sharpe_ratio(daily, trials.sharpe_variance, trials.count, len(returns), *shape)
 
 
-def _r_multiples(trades: Sequence[ClosedTrade], signals: Mapping[int, Signal]) -> list[float]:
-    return [_r_multiple(each, signals[each.signal_id or 0]) for each in trades]
-
-
-def _r_multiple(trade: ClosedTrade, signal: Signal) -> float:
-    risk = (float(trade.entry_price) - signal.stop) * float(trade.quantity)
+def _r_multiples(result: BacktestResult) -> Floats:
+    """Return each trade's profit over what a stop at once would have cost."""
+    trades = result.traded.trades
+    planned = result.signals.risk[trades.signal]
+    stops = result.signals.plans.plans[trades.signal, PLAN_STOP]
+    risk = trades.entry_price - stops
     # A gap can fill an entry under its own stop; what was at risk then is what the plan had meant to risk.
-    planned = (signal.entry - signal.stop) * float(trade.quantity)
-    return float(trade.pnl) / (risk if risk > 0 else planned)
+    return trades.pnl / (np.where(risk > 0.0, risk, planned) * trades.quantity)
 
 
-def _slices(trades: Sequence[ClosedTrade], key: Callable[[ClosedTrade], str]) -> list[Slice]:
-    groups: defaultdict[str, list[ClosedTrade]] = defaultdict(list)
-    for each in trades:
-        groups[key(each)].append(each)
+def _slices(trades: TradeTable, keys: Objects) -> list[Slice]:
     found: list[Slice] = []
-    for name in sorted(groups):
-        pnls = [float(each.pnl) for each in groups[name]]
+    for name in sorted(set(keys.tolist())):
+        part = trades.take(keys == name)
         found.append(
             Slice(
                 name=name,
-                trades=len(pnls),
-                win_rate=win_rate(pnls),
-                pnl=math.fsum(pnls),
-                fees=math.fsum(float(each.fees) for each in groups[name]),
-                profit_factor=profit_factor(pnls),
-                expectancy=expectancy(pnls)[0],
+                trades=len(part),
+                win_rate=win_rate(part.pnl),
+                pnl=float(part.pnl.sum()),
+                fees=float(part.fees.sum()),
+                profit_factor=profit_factor(part.pnl),
+                expectancy=expectancy(part.pnl)[0],
             )
         )
     return found
+
+
+def _refusals(result: BacktestResult) -> dict[str, int]:
+    counts = np.bincount(np.maximum(result.traded.verdicts, 0), minlength=len(REFUSALS)).tolist()
+    pairs = [(reason.value, count) for reason, count in zip(REFUSALS, counts, strict=True) if reason and count]
+    return dict(sorted(pairs))
 
 
 def _skips(result: BacktestResult) -> dict[str, int]:
@@ -252,11 +241,6 @@ def _skips(result: BacktestResult) -> dict[str, int]:
     for looks in result.looks:
         counts.update(each.value for each in looks.proposals.reason[~looks.proposals.is_signal])
     return dict(sorted(counts.items()))
-
-
-def _refusals(orders: Iterable[Order]) -> dict[str, int]:
-    reasons = (each.reason for each in orders if each.status is OrderStatus.REFUSED)
-    return dict(sorted(Counter(each.value for each in reasons if each is not None).items()))
 
 
 def _basket(result: BacktestResult, markets: Sequence[SymbolMarket]) -> Floats:

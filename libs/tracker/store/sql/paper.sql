@@ -22,7 +22,7 @@ SELECT g.signal_id, g.decided_at, g.expires_at, g.entry, g.stop, g.target, g.tar
        g.market_regime, g.config_hash
 FROM tracker.signals g JOIN tracker.symbols s USING (symbol_id)
 WHERE g.decided_at > $1 AND g.decided_at <= $2
-ORDER BY g.decided_at, s.symbol, g.strategy;
+ORDER BY g.decided_at, s.symbol COLLATE "C", g.strategy COLLATE "C";
 
 -- name: late_signals
 -- Signals of minutes that were already processed, for which no order stands.
@@ -35,7 +35,7 @@ WHERE g.decided_at >= $2 AND g.decided_at <= $3
     SELECT FROM tracker.orders o
     WHERE o.account = $1 AND o.strategy = g.strategy AND o.symbol_id = g.symbol_id AND o.decided_at = g.decided_at
   )
-ORDER BY g.decided_at, s.symbol, g.strategy;
+ORDER BY g.decided_at, s.symbol COLLATE "C", g.strategy COLLATE "C";
 
 -- name: bars
 -- Bars of some symbols in one timeframe that open in [$3, $4), oldest first.

@@ -1,0 +1,151 @@
+"""Signals traded over the past: in bulk, and in the ledger's own decimals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tracker.domain.account import Account
+from tracker.domain.errors import InputError
+from tracker.domain.money import decimal_of
+from tracker.domain.order import RefusalReason
+from tracker.domain.signal import Signal
+from tracker.quant.backtest.looks import Looks, signals_in
+from tracker.quant.backtest.market import SymbolMarket
+from tracker.quant.backtest.plan import BacktestPlan
+from tracker.quant.backtest.signals import SignalTable
+from tracker.quant.backtest.tables import FillTable, TradeTable, fill_table, trade_table
+from tracker.quant.bars import Floats, Ints
+from tracker.quant.bulk import desk
+from tracker.quant.bulk.desk import Market, new_desk, new_record
+from tracker.quant.paper import TradingRules
+from tracker.quant.portfolio.book import Book, moment_of
+from tracker.quant.portfolio.engine import Engine
+from tracker.quant.portfolio.walk import Walk
+from tracker.quant.pricing import BPS
+
+# In the order of the verdicts in `tracker.quant.bulk.desk`.
+REFUSALS = (
+    None,
+    RefusalReason.ALREADY_OPEN,
+    RefusalReason.TOO_MANY_POSITIONS,
+    RefusalReason.NO_EQUITY,
+    RefusalReason.NO_CASH,
+    RefusalReason.BELOW_MIN_NOTIONAL,
+)
+FILLS_A_SIGNAL = 4
+TradeAll = Callable[..., int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traded:
+    """What became of signals: `verdicts` int64 (n,) as in REFUSALS; `held` (n,) what is still held at the end."""
+
+    verdicts: Ints
+    fills: FillTable
+    trades: TradeTable
+    held: Floats
+    live: int
+    cash: float
+
+
+def bulk_market(markets: Sequence[SymbolMarket], rules: TradingRules, first: int) -> Market:
+    """Return the symbols in the order of their names, with the candles that close after `first`."""
+    ordered = sorted(markets, key=lambda each: each.instrument.symbol)
+    bars: list[Floats] = []
+    closes: list[Ints] = []
+    for each in ordered:
+        begin = each.candles.index_from(first + 1)
+        rows = each.candles.bars.slice(begin, len(each.candles))
+        bars.append(
+            np.column_stack((rows.ts.astype(np.float64), rows.open, rows.high, rows.low, rows.close, rows.volume))
+        )
+        closes.append(each.candles.closes[begin:])
+    valid = rules.paper.execution.entry_valid_bars
+    return Market(
+        symbols=np.array(
+            [
+                (
+                    float(each.instrument.lot_step),
+                    float(each.instrument.min_notional),
+                    float(valid * each.instrument.base_timeframe.seconds),
+                )
+                for each in ordered
+            ]
+        ),
+        bars=np.concatenate(bars),
+        closes=np.concatenate(closes),
+        offsets=np.concatenate(([0], np.cumsum([len(each) for each in closes]))).astype(np.int64),
+    )
+
+
+def limits_of(rules: TradingRules) -> Floats:
+    """Return the limits as bulk trading reads them."""
+    sizing, execution = rules.risk.sizing, rules.paper.execution
+    limits = np.empty(desk.LIMIT_SIZE)
+    limits[desk.LIMIT_RISK] = sizing.risk_per_trade * sizing.size_multiplier
+    limits[desk.LIMIT_SHARE] = sizing.max_position_share
+    limits[desk.LIMIT_OPEN] = rules.risk.limits.max_open_positions
+    limits[desk.LIMIT_VOLUME_SHARE] = execution.max_volume_share
+    limits[desk.LIMIT_SLIP_RESERVE] = execution.slippage_cap_bps * BPS
+    return limits
+
+
+def trade_in_bulk(plan: BacktestPlan, market: Market, signals: SignalTable, trade_all: TradeAll) -> Traded:
+    """Trade the signals with `trade_all`, compiled or plain."""
+    plans, rules = signals.plans, plan.trading
+    room = max(len(signals), 64) * FILLS_A_SIGNAL
+    while True:
+        work = new_desk(
+            rules.risk.limits.max_open_positions,
+            plans.ladders.shape[1],
+            len(market.symbols),
+            rules.paper.account.start_cash,
+        )
+        record = new_record(len(signals), room)
+        filled = trade_all(
+            plans, market, work, limits_of(rules), np.array(rules.paper.execution.numbers()), plan.span.end, record
+        )
+        if filled >= 0:
+            break
+        room *= 4
+    fills = fill_table(record.fills[:filled])
+    live = record.ends[:, desk.END_LIVE] == 1.0
+    return Traded(
+        verdicts=record.verdicts,
+        fills=fills,
+        trades=trade_table(fills, record.ends),
+        held=np.where(live, record.ends[:, desk.END_HELD], 0.0),
+        live=int(np.count_nonzero(live & (record.ends[:, desk.END_HELD] > 0.0))),
+        cash=float(work.sums[desk.SUM_CASH]),
+    )
+
+
+def ledger_signals(plan: BacktestPlan, looks: Sequence[Looks], markets: Sequence[SymbolMarket]) -> list[Signal]:
+    """Return the signals as the database would hold them, numbered in the order in which they are acted on."""
+    names = {each.instrument.symbol_id: each.instrument.symbol for each in markets}
+    found = [each for look in looks for each in signals_in(look, plan.rule, plan.config_hash)]
+    found.sort(key=lambda each: (each.decided_at, names[each.symbol_id], each.strategy))
+    return [replace(each, signal_id=number) for number, each in enumerate(found, start=1)]
+
+
+def trade_in_ledger(plan: BacktestPlan, markets: Sequence[SymbolMarket], signals: Sequence[Signal]) -> Walk:
+    """Trade the signals with the paper trader's own book, in decimals, and return the walk through it.
+
+    Raises InputError where a symbol of a signal has no market.
+    """
+    series = {each.instrument.symbol_id: each.candles for each in markets}
+    strange = {each.symbol_id for each in signals} - series.keys()
+    if strange:
+        raise InputError(f"symbol {min(strange)} has signals but no candles")
+    params = plan.trading.paper.account
+    cash = decimal_of(params.start_cash)
+    account = Account(
+        account=params.name, currency=params.currency, start_cash=cash, opened_at=moment_of(plan.span.first), cash=cash
+    )
+    book = Book(account, (), (), [each.instrument for each in markets])
+    walk = Walk(Engine(book, plan.trading, plan.rules_hash, signals), series)
+    walk.run(plan.span.first, plan.span.end)
+    return walk
