@@ -21,6 +21,7 @@ from tracker.quant.backtest import BacktestPlan, BacktestResult, Span, SymbolMar
 from tracker.quant.backtest.random_entry import random_entry_p
 from tracker.quant.backtest.summary import Summary, daily_equity, summarise
 from tracker.quant.backtest.trials import ONLY_TRIAL, Trials
+from tracker.quant.compiled import trade_all
 from tracker.quant.metrics import period_returns, sharpe_ratio
 from tracker.quant.portfolio.book import moment_of
 from tracker.quant.strategies import RULES
@@ -76,8 +77,6 @@ def backtest(settings: ControlSettings, request: BacktestRequest, console: Conso
 
     Raises ConfigError naming a parameter, InputError naming a symbol, a span or a candle that cannot be used.
     """
-    from tracker.quant.compiled import trade_all
-
     config = load_strategy(CONFIGS, request.strategy, request.params)
     with _progress(console) as progress, database_at_hand(settings) as url:
         tell = _teller(progress)

@@ -81,7 +81,7 @@ def test_a_backtest_of_files_says_what_came_of_it_and_counts_tries(
     done = backtest(settings, request(candles), QUIET)
     said = document(done)
     assert said["symbols"] == ["ADA-USD", "BTC-USD"]
-    assert len(said["trades"]) == len(done.result.trades) > 5
+    assert len(said["trades"]) == len(done.result.traded.trades) > 5
     assert said["metrics"]["trials"] == 1
     assert 0 < said["metrics"]["random_entry_p"] <= 1
     assert said["final_equity"] == pytest.approx(said["start_cash"] * (1 + said["metrics"]["total_return"]), rel=1e-9)

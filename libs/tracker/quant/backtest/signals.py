@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tracker.quant.backtest.looks import Looks
 from tracker.quant.backtest.market import SymbolMarket
@@ -94,6 +93,6 @@ def _wide(table: Floats, width: int) -> Floats:
     return wide
 
 
-def _joined(parts: Sequence[NDArray[Any]], kind: type, width: int | None = None) -> NDArray[Any]:
-    joined: NDArray[Any] = np.empty(0 if width is None else (0, width), dtype=kind)
+def _joined(parts: Sequence[Any], kind: Any, width: int | None = None) -> Any:
+    joined: Any = np.empty(0 if width is None else (0, width), dtype=kind)
     return np.concatenate([joined, *parts])
