@@ -214,7 +214,9 @@ class Recovery:
 
         `give_up` takes over where the vendor has failed for longer than minutes may wait.
         """
-        backoff = Backoff(initial=0.5, longest=self._settings.longest_backoff_seconds)
+        backoff = Backoff(
+            initial=self._settings.initial_backoff_seconds, longest=self._settings.longest_backoff_seconds
+        )
         loop = asyncio.get_running_loop()
         since = loop.time()
         this = object()

@@ -31,17 +31,22 @@ def unavailable(error: BaseException) -> DatabaseUnavailableError:
     """Return the error of ours that stands for one in `UNAVAILABLE`."""
     if isinstance(error, asyncpg.DiskFullError):
         return DatabaseFullError(
-            f"the database's disk is full ({error}): free space on the database server or give it a larger disk;"
+            f"the database's disk is full ({_said(error)}): free space on the database server or give it a larger disk;"
             " writing goes on by itself once there is room"
         )
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         return DatabaseReadOnlyError(
-            f"the database is read-only ({error}): make it writable again (a hosted one is often so because its disk"
-            " is nearly full, or because it is a standby; otherwise look at default_transaction_read_only);"
-            " writing goes on by itself"
+            f"the database is read-only ({_said(error)}): make it writable again (a hosted one is often so"
+            " because its disk is nearly full, or because it is a standby; otherwise look at"
+            " default_transaction_read_only); writing goes on by itself"
         )
     if isinstance(error, asyncpg.TooManyConnectionsError):
         return DatabaseUnavailableError(
-            f"the database takes no more connections ({error}): close other clients or raise its max_connections"
+            f"the database takes no more connections ({_said(error)}): close other clients or raise its max_connections"
         )
     return DatabaseUnavailableError(f"the database went away: {error!r}")
+
+
+def _said(error: BaseException) -> str:
+    """Return Postgres' own words without its hints, which stand in lines of their own."""
+    return str(error).partition("\n")[0]

@@ -72,6 +72,7 @@ async def check_back_pressure(station: Station, says: str) -> None:
     await until(lambda: says in (station.pulse.last_error or ""), f"the alert: {says}")
     error = station.pulse.last_error or ""
     assert "by itself" in error
+    assert "\n" not in error
     assert station.pulse.status == "fail"
     received = station.detail["received"]
     await station.advance(30)

@@ -108,6 +108,8 @@ async def test_it_answers_works_and_drains_on_sigterm(start: Start, database_url
     assert health.json()["detail"]["runs"] >= 1
     metrics = (await service.answers("/metrics")).text
     assert 'tracker_runs_total{outcome="ok",service="health_monitor"}' in metrics
+    assert 'tracker_dependency_breaker_state{dependency="database"} 0.0' in metrics
+    assert 'tracker_dependency_attempts_total{dependency="database",outcome="ok"}' in metrics
     database = await open_database(None)
     async with asyncio.timeout(10):
         while (await beats(database))["status"] != "pass":
@@ -130,6 +132,9 @@ async def test_a_retryable_error_backs_off_and_goes_on(start: Start, database_ur
     (service.folder / "fault").write_text("retryable")
     failing = await service.answers("/health", 503)
     assert failing.json()["output"] == "gone for a moment"
+    metrics = (await service.get("/metrics")).text
+    assert 'tracker_dependency_attempts_total{dependency="database",outcome="DatabaseUnavailableError"} 1.0' in metrics
+    assert 'tracker_dependency_wait_seconds_count{dependency="database"} 1.0' in metrics
     await service.answers("/health", 200)
     service.process.terminate()
     assert await service.ends() == 0

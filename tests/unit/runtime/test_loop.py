@@ -6,13 +6,15 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from tracker.domain.errors import DatabaseUnavailableError, InputError, PortInUseError
+from tracker.domain.errors import DatabaseFullError, DatabaseUnavailableError, FeedError, InputError, PortInUseError
+from tracker.runtime.dependency import Dependency
 from tracker.runtime.health import health_app, listening_socket, serving
-from tracker.runtime.logging import get_logger
+from tracker.runtime.logging import Logger, get_logger
 from tracker.runtime.pulse import Pulse
+from tracker.runtime.retry import Circuit, Policy
 from tracker.runtime.service import run_loop
 from tracker.testing.clock import FixedClock
 
@@ -83,6 +85,37 @@ async def test_any_other_error_ends_the_loop() -> None:
 async def test_stop_ends_a_wait_between_attempts() -> None:
     service = await loop([DatabaseUnavailableError()])
     assert service.pulse.status == "fail"
+
+
+async def test_a_database_that_keeps_failing_is_only_probed_and_an_alert_is_told_once() -> None:
+    told: list[tuple[str, str]] = []
+
+    class Log:
+        def warning(self, _: str, **facts: Any) -> None:
+            told.append(("warning", facts["kind"]))
+
+        def error(self, _: str, **facts: Any) -> None:
+            told.append(("error", facts["kind"]))
+
+    clock = FixedClock(NOW)
+    policy = Policy(initial_seconds=0.01, longest_seconds=0.01, failures=2, cool_down_seconds=0.3)
+    database = Dependency("probed", policy, clock)
+    pulse, stop, hint = Pulse(service="scripted", started_at=NOW), asyncio.Event(), asyncio.Event()
+    service = Scripted(pulse, stop, [DatabaseFullError("full"), DatabaseFullError("full"), False])
+    before = asyncio.get_running_loop().time()
+    await run_loop(service, 0.01, clock, pulse, stop, hint, cast("Logger", Log()), database)
+    assert asyncio.get_running_loop().time() - before >= 0.3
+    assert told == [("error", "DatabaseFullError"), ("warning", "DatabaseFullError")]
+    assert (database.failures, pulse.last_error) == (0, None)
+
+
+async def test_another_failure_than_the_databases_does_not_open_its_circuit() -> None:
+    clock = FixedClock(NOW)
+    database = Dependency("not to blame", Policy(failures=1), clock)
+    pulse, stop, hint = Pulse(service="scripted", started_at=NOW), asyncio.Event(), asyncio.Event()
+    service = Scripted(pulse, stop, [FeedError("the vendor"), False])
+    await run_loop(service, 0.01, clock, pulse, stop, hint, get_logger("test"), database)
+    assert database.state is Circuit.CLOSED
 
 
 def test_a_port_belongs_to_one_service() -> None:
