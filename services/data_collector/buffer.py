@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeAlias
 
 from prometheus_client import Counter, Gauge
 from tracker.domain.bar import Bar
-from tracker.store.bars import Rejection
 from tracker.store.gaps import GapCause
 
+from services.data_collector.freshness import Freshness, Item
 from services.data_collector.gaps import GapCauses
 
 OVERFLOWS = Counter("tracker_buffer_overflow_total", "Bars dropped from the collector's full buffer")
 DEPTH = Gauge("tracker_buffer_depth", "Bars waiting in the collector's buffer")
-
-Item: TypeAlias = Bar | Rejection
 
 
 class BarBuffer:
@@ -30,6 +28,9 @@ class BarBuffer:
         self._lost: dict[str, datetime] = {}
         self._repairing: dict[str, datetime] = {}
         self.causes = GapCauses()
+        self._in_hand = 0
+        self._progress = asyncio.Event()
+        self.freshness = Freshness()
         self.overflowed = 0
         self.received = 0
 
@@ -37,8 +38,16 @@ class BarBuffer:
         """Number of waiting items."""
         return len(self._items)
 
-    def extend(self, items: Iterable[Item]) -> None:
+    async def settled(self) -> None:
+        """Wait until what was received so far is stored or lost: what REST says from then on is the later word."""
+        received = self.received
+        while self.received - len(self._items) - self._in_hand < received:
+            self._progress.clear()
+            await self._progress.wait()
+
+    def extend(self, items: Sequence[Item]) -> None:
         """Add items in order, dropping the oldest where there is no room."""
+        self.freshness.heard(items)
         for item in items:
             if len(self._items) == self._size:
                 self._drop(self._items[0])
@@ -49,11 +58,18 @@ class BarBuffer:
     def drain(self, limit: int) -> list[Item]:
         """Take out up to `limit` of the oldest items."""
         taken = [self._items.popleft() for _ in range(min(limit, len(self._items)))]
+        self._in_hand = len(taken)
         DEPTH.set(len(self._items))
         return taken
 
+    def stored(self) -> None:
+        """Take note that what was drained last is stored."""
+        self._in_hand = 0
+        self._progress.set()
+
     def restore(self, items: Sequence[Item]) -> None:
         """Put back what could not be stored, in front of what came since."""
+        self._in_hand = 0
         for item in reversed(items):
             if len(self._items) == self._size:
                 self._drop(item)
@@ -67,6 +83,8 @@ class BarBuffer:
             if isinstance(item, Bar):
                 self.mark_lost(item.symbol, item.ts)
         self._items.clear()
+        self._in_hand = 0
+        self._progress.set()
         DEPTH.set(0)
 
     def mark_lost(self, symbol: str, since: datetime) -> None:
@@ -93,6 +111,7 @@ class BarBuffer:
 
     def _drop(self, item: Item) -> None:
         self.overflowed += 1
+        self._progress.set()
         OVERFLOWS.inc()
         if isinstance(item, Bar):
             self.mark_lost(item.symbol, item.ts)

@@ -37,7 +37,7 @@ async def load_chunk(
         # The bars and the tick are lost together or not at all, and what is lost is fetched again.
         await commit_lazily(transaction)
         await reject_many(transaction, defects)
-        whole = [(chunk.starts_at, chunk.ends_at)]
+        whole = (chunk.starts_at, chunk.ends_at)
         merged = await merge_history(transaction, chunk.symbol_id, chunk.timeframe, kept, whole=whole)
         if chunk.timeframe is Timeframe.M1 and merged.new:
             first, end = Timeframe.M5.floor(chunk.starts_at), Timeframe.M5.floor(chunk.ends_at)

@@ -14,7 +14,8 @@ from tracker.store.bars import Rejection
 from tracker.store.database import Database
 from tracker.store.gaps import DueGap, GapCause, Settled, note_attempt, read_due, settle
 
-from services.data_collector.buffer import Item
+from services.data_collector.buffer import BarBuffer, Item
+from services.data_collector.freshness import Question
 from services.data_collector.gaps import around
 from services.data_collector.history import History, together
 from services.data_collector.settings import CollectorSettings
@@ -34,8 +35,9 @@ class Healer:
     database: Database
     settings: CollectorSettings
     log: Logger
-    store: Callable[[Sequence[Item]], Awaitable[None]]
+    store: Callable[[Sequence[Item], Question], Awaitable[None]]
     vendor_now: Callable[[], Awaitable[datetime]]
+    buffer: BarBuffer
 
     async def run_once(self, instruments: Sequence[Instrument]) -> bool:
         """Ask once for each symbol with open gaps; tell whether any was closed.
@@ -66,15 +68,16 @@ class Healer:
             gap = replace(gap, starts_at=lost.ends_at)
         if gap.starts_at >= end:
             return Settled(healed=0, empty=0)
-        try:
-            items = await self.history.fetch(instrument, gap.starts_at, end)
-        except FeedAuthError:
-            raise
-        except FeedError as error:
-            await self._note(gap, str(error))
-            return Settled(healed=0, empty=0)
-        if items:
-            await self.store(items)
+        await self.buffer.settled()
+        with self.buffer.freshness.asking() as question:
+            try:
+                items = await self.history.fetch(instrument, self.history.with_overlap(gap.starts_at), end)
+            except FeedAuthError:
+                raise
+            except FeedError as error:
+                await self._note(gap, str(error))
+                return Settled(healed=0, empty=0)
+            await self.store(items, question)
         return await self._settle(gap, end, [item for item in items if isinstance(item, Rejection)])
 
     async def _settle(self, gap: DueGap, end: datetime, refused: Sequence[Rejection]) -> Settled:

@@ -23,8 +23,6 @@ from services.data_collector.plan import Span, before_known, outstanding, span_o
 from services.data_collector.rest_bars import bars_of, rejection_of
 from services.data_collector.settings import CollectorSettings
 
-# The newest complete bar may have been taken in while it was still being corrected.
-OVERLAP_BARS = 2
 # A repair after days away must not hold all its bars in memory.
 BARS_AT_ONCE = 150_000
 # Failures that outlast a request's own attempts.
@@ -47,6 +45,7 @@ class History:
         self.chunks_done = 0
         self.chunks_failed = 0
         self.bars = 0
+        self._begin: datetime | None = None
 
     async def backfill(self, instruments: Sequence[Instrument], now: datetime) -> None:
         """Plan the start-up history of symbols that have none and fetch what is still missing."""
@@ -124,16 +123,20 @@ class History:
         if resume is None:
             return {}
         # Nothing from before the collecting began: it would make buckets of which the beginning is missing.
-        begin = resume if closed is None else closed.opened_at
-        return {
-            each.symbol: max(resume - OVERLAP_BARS * each.base_timeframe.duration, begin) for each in instruments
-        }
+        self._begin = resume if closed is None else closed.opened_at
+        return {each.symbol: resume for each in instruments}
+
+    def with_overlap(self, moment: datetime) -> datetime:
+        """Return from when on to ask for what is missing since `moment`: corrections of earlier bars are, too."""
+        if self._begin is None:
+            return moment
+        return min(moment, max(moment - timedelta(seconds=self._settings.overlap_seconds), self._begin))
 
     async def since(
         self, instruments: Sequence[Instrument], moments: Mapping[str, datetime], now: datetime
     ) -> AsyncIterator[list[Item]]:
         """Yield the bars from each symbol's moment until `now`, window by window in time order."""
-        wanted = [(each, moments[each.symbol]) for each in instruments if each.symbol in moments]
+        wanted = [(each, self.with_overlap(moments[each.symbol])) for each in instruments if each.symbol in moments]
         if not wanted:
             return
         window = timedelta(days=min(max(BARS_AT_ONCE // (1_440 * len(wanted)), 1), 30))

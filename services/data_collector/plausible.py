@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -41,6 +41,11 @@ class Plausibility:
         """Take note of the vendor's time."""
         self._known, self._known_at = now, self.clock.monotonic()
 
+    def believed(self, bars: Iterable[Bar]) -> None:
+        """Take bars whose truth is known as what later ones are measured by."""
+        for bar in bars:
+            self._remember(bar)
+
     async def sift(self, items: Sequence[Item]) -> list[Item]:
         """Return the items with implausible bars as rejections; raises FeedError where the vendor cannot be asked."""
         newest = max((item.closes_at for item in items if isinstance(item, Bar)), default=None)
@@ -77,9 +82,13 @@ class Plausibility:
                     bar, f"close is {bar.close!r}, an absurd jump from {known[1]!r} before it", self.vendor
                 )
         self._suspect.pop(bar.symbol, None)
+        self._remember(bar)
+        return bar
+
+    def _remember(self, bar: Bar) -> None:
+        known = self._last.get(bar.symbol)
         if known is None or bar.ts >= known[0]:
             self._last[bar.symbol] = (bar.ts, bar.close)
-        return bar
 
 
 def _far(price: float, other: float) -> bool:

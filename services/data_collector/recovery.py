@@ -19,6 +19,7 @@ from tracker.store.gaps import GapCause
 
 from services.data_collector.buffer import BarBuffer, Item
 from services.data_collector.feeds.base import Feed
+from services.data_collector.freshness import Question
 from services.data_collector.gaps import GapWatch
 from services.data_collector.healer import Healer
 from services.data_collector.history import History
@@ -47,7 +48,7 @@ class Recovery:
         self.gaps = GapWatch(step=Timeframe.M1.duration)
         self.healer = Healer(
             history=self.history, database=database, settings=settings, log=log, store=self._store_all,
-            vendor_now=vendor_now,
+            vendor_now=vendor_now, buffer=buffer,
         )
         self.backfilled = False
         self._repaired = False
@@ -199,13 +200,16 @@ class Recovery:
         return high
 
     async def _fetch(self, moments: Mapping[str, datetime], now: datetime) -> None:
-        async for items in self.history.since(self._instruments, moments, now):
-            await self._store_all(items)
+        # What was received before must not be stored after the answer, which is the later word.
+        await self._buffer.settled()
+        with self._buffer.freshness.asking() as question:
+            async for items in self.history.since(self._instruments, moments, now):
+                await self._store_all(items, question)
 
-    async def _store_all(self, items: Sequence[Item]) -> None:
+    async def _store_all(self, items: Sequence[Item], question: Question) -> None:
         size = self._settings.batch_size
         for start in range(0, len(items), size):
-            await self._store(items[start : start + size])
+            await self._store(question.still_latest(items[start : start + size]))
 
     async def _patiently(
         self, work: Callable[[], Awaitable[T]], give_up: Callable[[FeedError], T] | None = None

@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from prometheus_client import Counter, Gauge
-from tracker.domain.bar import Bar
+from tracker.domain.bar import Bar, BarSource
 from tracker.domain.clock import Clock
 from tracker.domain.errors import FeedAuthError, FeedConnectionLimitError, LeaseLostError, TrackerError
+from tracker.domain.timeframe import Timeframe
 from tracker.runtime.dependency import Dependency
 from tracker.runtime.logging import Logger
 from tracker.runtime.universe import Universe
+from tracker.store.bars import read_latest
 from tracker.store.database import Database
 from tracker.store.fence import Fence
 from tracker.store.gaps import Expected
@@ -110,6 +112,7 @@ class DataCollector:
             sifted = await self._plausible.sift(items)
             self._recovery.note(sifted)
             await self._store(sifted, fence)
+            self._buffer.stored()
         except LeaseLostError:
             self._buffer.give_up(items)
             raise
@@ -136,6 +139,7 @@ class DataCollector:
         if moment is not None:
             self._closed = moment
             self._buffer.causes.forget(moment)
+        self._plausible.believed(bar for bar in bars if bar.source is BarSource.REST)
         BARS.labels("stored").inc(stored.stored)
         BARS.labels("corrected").inc(stored.corrected)
         REJECTED.inc(len(items) - len(bars))
@@ -218,7 +222,10 @@ class DataCollector:
         await asyncio.sleep(seconds)
 
     async def _call_roll(self) -> None:
-        self._roster = await call_roll(self._database, self._feed, self._universe)
+        roster = await call_roll(self._database, self._feed, self._universe)
+        async with self._database.transaction() as transaction:
+            self._plausible.believed(await read_latest(transaction, Timeframe.M1))
+        self._roster = roster
         if self._roster.unsupported:
             self._log.warning(
                 "some symbols are not supported by the vendor",

@@ -92,6 +92,9 @@ class CollectorSettings(ServiceSettings):
     repair_patience_seconds: float = Field(
         default=120.0, gt=0, description="how long minutes wait for REST after a loss before they close with open gaps"
     )
+    overlap_seconds: float = Field(
+        default=900.0, ge=0, description="time before a gap that is compared with REST too, for missed corrections"
+    )
     exchange_grace_seconds: float = Field(
         default=2.0, ge=0, description="exchange time after its end at which a minute built here is over"
     )
@@ -128,6 +131,7 @@ class CollectorSettings(ServiceSettings):
     rest_requests_per_minute: float | None = Field(
         default=None, gt=0, description="the plan's limit; 5 on the free one"
     )
+    rest_timeout_seconds: float = Field(default=60.0, gt=0, description="wait for one answer")
     rest_attempts: int = Field(default=6, ge=1, description="attempts of one request before it counts as failed")
     breaker_threshold: int = Field(
         default=8, ge=1, description="failures in a row before the vendor's stream or REST interface is given a rest"

@@ -146,6 +146,23 @@ async def read_watermarks(transaction: Transaction) -> dict[Timeframe, Watermark
     }
 
 
+async def read_latest(transaction: Transaction, timeframe: Timeframe) -> list[Bar]:
+    """Return the newest bar of each symbol that has one."""
+    return [
+        Bar(
+            symbol=row["symbol"],
+            timeframe=timeframe,
+            ts=row["ts"],
+            open=row["open"],
+            high=row["high"],
+            low=row["low"],
+            close=row["close"],
+            volume=row["volume"],
+        )
+        for row in await transaction.fetch("bars.latest", timeframe.value)
+    ]
+
+
 async def read_resume_point(transaction: Transaction) -> datetime | None:
     """Return the moment after which bars may be missing; None where nothing was ever collected."""
     return await transaction.fetch_value("bars.resume_point")

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 import asyncpg
 import numpy as np
@@ -16,8 +16,6 @@ from tracker.domain.bar import BarSource
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.store.bars import BarTable, Rejection, ensure_partitions, roll_up
 from tracker.store.database import Transaction
-
-Span: TypeAlias = tuple[datetime, datetime]
 
 POSTGRES_EPOCH_SECONDS = 946_684_800
 # Another writer may put a bar between the look and the insert; it wins and the look is repeated.
@@ -48,9 +46,9 @@ async def merge_history(
     timeframe: Timeframe,
     bars: BarTable,
     source: BarSource = BarSource.REST,
-    whole: Sequence[Span] = (),
+    whole: tuple[datetime, datetime] = (EPOCH, EPOCH),
 ) -> Merged:
-    """Merge bars of one symbol, ascending and each open once; in the spans `whole` these leave none out.
+    """Merge bars of one symbol, ascending and each open once; `whole` is a span in which these leave none out.
 
     A stored bar that differs is corrected and kept in `bar_revisions`, and so is one that comes late into what is
     declared complete. A coarse bar rolled up from finer ones is not replaced, but rolled up again where these changed.
@@ -170,7 +168,7 @@ async def _reroll(
     transaction: Transaction,
     symbol_id: int,
     base: Timeframe,
-    whole: Sequence[Span],
+    whole: tuple[datetime, datetime],
     touched: NDArray[np.int64],
     doubtful: NDArray[np.int64],
 ) -> int:
@@ -182,8 +180,7 @@ async def _reroll(
     end = _moment(int(touched[-1])) + Timeframe.D1.duration
     names = [each.value for each in coarser]
     found = await transaction.fetch(
-        "imports.coarse_there", symbol_id, names, first, end, base.value, [each[0] for each in whole],
-        [each[1] for each in whole], len(doubtful) > 0,
+        "imports.coarse_there", symbol_id, names, first, end, base.value, *whole, len(doubtful) > 0
     )
     changed = 0
     for timeframe in coarser:

@@ -40,7 +40,7 @@ class VendorRest:
         self._base = base.rstrip("/")
         self._settings = settings
         self._clock = clock
-        self._client = client or httpx.AsyncClient(timeout=60)
+        self._client = client or httpx.AsyncClient(timeout=settings.rest_timeout_seconds)
         limit = settings.rest_requests_per_minute or requests_per_minute
         self._interval = 60.0 / limit if limit else 0.0
         self._vendor = Dependency("vendor_rest", settings.rest_policy, clock)

@@ -65,11 +65,14 @@ class Station:
     asked: list[str] = field(default_factory=list)
     held: asyncio.Event = field(default_factory=asyncio.Event)
     refuse_history: bool = False
+    answers_held: asyncio.Event = field(default_factory=asyncio.Event)
+    answered: int = 0
     collector: DataCollector = field(init=False)
     pulse: Pulse = field(init=False)
 
     def __post_init__(self) -> None:
         self.held.set()
+        self.answers_held.set()
         log = configure_logging("test", "ERROR")
         settings = CollectorSettings(**{
             "polygon_ws_url": f"ws://127.0.0.1:{self.exchange.port}/crypto",
@@ -80,7 +83,9 @@ class Station:
             "backfill_1m_days": 0, "backfill_15m_days": 0, "backfill_1h_days": 0, "backfill_1d_days": 0,
             **self.settings,
         })
-        client = httpx.AsyncClient(verify=False, timeout=20, event_hooks={"request": [self._note]})
+        client = httpx.AsyncClient(verify=False, timeout=20, event_hooks={
+            "request": [self._note], "response": [self._hold_answer],
+        })
         clock = SystemClock()
         feed = PolygonFeed(settings, clock, log, client)
         self.collector = DataCollector(self.database, feed, universe_of(self.symbols), settings, clock, log)
@@ -90,6 +95,11 @@ class Station:
         if self.refuse_history and "/range/" in request.url.path:
             raise httpx.ConnectError("no history today")
         await self.held.wait()
+
+    async def _hold_answer(self, response: httpx.Response) -> None:
+        if "/range/" in response.request.url.path:
+            self.answered += 1
+            await self.answers_held.wait()
 
     @property
     def detail(self) -> dict[str, Any]:

@@ -110,3 +110,43 @@ async def test_nothing_is_lost_while_the_database_is_away(market: Exchange, tmp_
         await station.check_truth(first, end)
         await station.check_latest()
         await database.close()
+
+
+async def test_a_correction_that_was_missed_while_away_is_found(market: Exchange, make_station: MakeStation) -> None:
+    station = await make_station(market)
+    async with station.running():
+        await station.connected()
+        first = await station.now()
+        await station.closed(await station.advance(12))
+    # Eight minutes old and no longer the newest: only a comparison with REST can tell.
+    await station.fault("correct", symbols=["ETH-USD"], count=8)
+    again = await make_station(market)
+    async with again.running():
+        await again.connected()
+        end = await again.advance(2)
+        await again.closed(end)
+    await again.check_truth(first, end)
+    assert len(await again.rows("SELECT 1 FROM tracker.bar_revisions WHERE timeframe = '1m'")) == 8
+
+
+async def test_an_answer_does_not_undo_a_correction_that_came_meanwhile(
+    market: Exchange, make_station: MakeStation
+) -> None:
+    station = await make_station(market)
+    async with station.running():
+        await station.connected()
+        first = await station.now()
+        await station.closed(await station.advance(5))
+        station.answers_held.clear()
+        answered = station.answered
+        await station.fault("malformed", symbols=["ETH-USD"])
+        await station.advance(1)
+        await until(lambda: station.answered > answered, "the answer that is on its way")
+        received = station.detail["received"]
+        await station.fault("correct", symbols=["ETH-USD"], count=3)
+        await until(lambda: station.detail["received"] >= received + 3, "the corrections")
+        await until(lambda: station.detail["waiting"] == 0, "the corrections' storing")
+        station.answers_held.set()
+        end = await station.advance(2)
+        await station.closed(end)
+    await station.check_truth(first, end)

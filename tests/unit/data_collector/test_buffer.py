@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from hypothesis import given
 from hypothesis import strategies as st
 from tracker.testing.builders import make_bar
@@ -60,3 +62,33 @@ def test_a_bar_known_to_be_missing_counts_as_lost_from_the_earliest_on() -> None
     assert buffer.has_lost
     assert buffer.overflowed == 0
     assert buffer.take_lost() == {"BTC-USD": make_bar(2).ts}
+
+
+async def test_what_was_received_has_settled_once_it_is_stored_or_lost() -> None:
+    buffer = BarBuffer(2)
+    await buffer.settled()
+    buffer.extend([make_bar(0), make_bar(1)])
+    waiting = asyncio.create_task(buffer.settled())
+    await asyncio.sleep(0)
+    buffer.restore(buffer.drain(1))
+    buffer.drain(1)
+    buffer.stored()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    # The second bar goes for want of room.
+    buffer.extend([make_bar(2), make_bar(3)])
+    await asyncio.wait_for(waiting, 1)
+
+
+def test_an_answer_says_nothing_on_what_the_stream_brought_since_it_was_asked_for() -> None:
+    buffer = BarBuffer(9)
+    buffer.extend([make_bar(0)])
+    answer = [make_bar(minute) for minute in range(4)]
+    with buffer.freshness.asking() as question:
+        buffer.extend([make_bar(1)])
+        with buffer.freshness.asking() as later:
+            buffer.extend([make_bar(3)])
+            assert question.still_latest(answer) == [make_bar(0), make_bar(2)]
+            assert later.still_latest(answer) == [make_bar(0), make_bar(1), make_bar(2)]
+    buffer.extend([make_bar(2)])
+    assert question.still_latest(answer) == [make_bar(0), make_bar(2)]

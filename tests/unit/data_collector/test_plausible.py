@@ -76,3 +76,11 @@ async def test_after_a_long_silence_a_jump_says_nothing() -> None:
     plausible = Plausibility(says(LATER), FixedClock(START), "polygon")
     items = await plausible.sift([make_bar(0), make_bar(90, close=9_000.0)])
     assert [type(item) for item in items] == [Bar, Bar]
+
+
+async def test_the_first_bar_of_a_process_is_measured_by_what_is_known_already() -> None:
+    plausible = Plausibility(says(LATER), FixedClock(START), "polygon")
+    plausible.believed([make_bar(0, close=100.0)])
+    [jump] = await plausible.sift([make_bar(1, close=100_000.0)])
+    assert isinstance(jump, Rejection)
+    assert "absurd jump from 100.0" in jump.reason

@@ -118,6 +118,11 @@ WHERE w.closed_through < excluded.closed_through;
 -- Where each timeframe opened and how far it is closed.
 SELECT timeframe::text AS timeframe, opened_at, closed_through FROM tracker.bar_watermarks;
 
+-- name: latest
+-- The newest bar of each symbol in one timeframe.
+SELECT s.symbol, l.ts, l.open, l.high, l.low, l.close, l.volume
+FROM tracker.latest_bar l JOIN tracker.symbols s USING (symbol_id) WHERE l.timeframe = $1;
+
 -- name: resume_point
 -- Up to where nothing can be missing: what is closed, or before the first close what the start-up history
 -- covers, or without one where the bars begin.

@@ -94,7 +94,7 @@ WHERE l.ts <= excluded.ts;
 -- name: coarse_there
 -- The bars of one symbol in [$3, $4) that can be rolled up from its bars of timeframe $5, by timeframe and open in Unix
 -- seconds; none where $5 is not the finest it has. Those of a vendor count where nothing finer can be missing: in what
--- was fetched, in what was collected live, and from each of $6 until its partner in $7.
+-- was fetched, in what was collected live, and in [$6, $7).
 WITH whole AS (
   SELECT range_agg(span) AS spans FROM (
     SELECT tstzrange(starts_at, ends_at) FROM tracker.backfill_chunks
@@ -103,7 +103,7 @@ WITH whole AS (
     SELECT tstzrange(opened_at, closed_through) FROM tracker.bar_watermarks
     WHERE timeframe = '1m' AND opened_at < closed_through
     UNION ALL
-    SELECT tstzrange(first, last) FROM unnest($6::timestamptz[], $7::timestamptz[]) AS given(first, last)
+    SELECT tstzrange($6, $7)
   ) AS each(span)
 )
 SELECT o.timeframe::text AS timeframe, (extract(epoch FROM o.ts))::bigint AS ts, o.source = 'rollup' AS rolled
