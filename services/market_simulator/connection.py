@@ -123,6 +123,15 @@ class Connection:
             self._queue.get_nowait()
             self._queue.task_done()
 
+    def forget(self, pairs: Iterable[str], listed: Iterable[str]) -> None:
+        """Drop subscriptions to these of the `listed` pairs without telling the client."""
+        lost = set(pairs)
+        for subscribed in self.subscriptions.values():
+            if ALL in subscribed:
+                subscribed.remove(ALL)
+                subscribed.update(listed)
+            subscribed -= lost
+
     def text_of(self, frame: Frame) -> str | None:
         """Return the text this client gets for a frame, None where nothing concerns it."""
         messages = [message for bar in frame.bars for message in self._messages(bar)]

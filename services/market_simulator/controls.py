@@ -11,11 +11,12 @@ from fastapi import APIRouter, HTTPException
 from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from services.market_simulator.clock import PacedClock
-from services.market_simulator.faults import FaultKind, FaultOrder
+from services.market_simulator.faults import FaultKind, FaultOrder, Stroke
+from services.market_simulator.script import PlannedFault, ScriptOrder, fault_script
 from services.market_simulator.stream import Stream
 
 NAME = "market_simulator"
-_STREAM_CUTS = {FaultKind.DROP, FaultKind.EVICT}
+_STREAM_CUTS = {FaultKind.DROP, FaultKind.EVICT, FaultKind.LOST_SUBSCRIPTION}
 
 
 class ClockOrder(BaseModel):
@@ -74,6 +75,9 @@ class Controls:
         router.add_api_route("/faults", self._faults, methods=["GET"])
         router.add_api_route("/faults", self._add_fault, methods=["POST"], status_code=201)
         router.add_api_route("/faults", self._clear_faults, methods=["DELETE"])
+        router.add_api_route("/faults/log", self._log, methods=["GET"])
+        router.add_api_route("/faults/script", self._script, methods=["GET"])
+        router.add_api_route("/faults/script", self._start_script, methods=["POST"], status_code=201)
         return router
 
     async def _clock(self) -> dict[str, Any]:
@@ -106,10 +110,45 @@ class Controls:
             await self.stream.strike_corrections()
         return self.stream.ledger.report()
 
-    async def _clear_faults(self) -> dict[str, Any]:
-        self.stream.ledger.clear()
+    async def _clear_faults(self, kind: FaultKind | None = None) -> dict[str, Any]:
+        if kind is None:
+            self.stream.script = None
+        self.stream.ledger.clear(kind)
         return self.stream.ledger.report()
+
+    async def _log(self) -> dict[str, Any]:
+        return {"strokes": [_stroke(each) for each in self.stream.ledger.strokes]}
+
+    async def _script(self) -> dict[str, Any]:
+        script = self.stream.script
+        if script is None:
+            return {"ahead": 0, "plan": []}
+        return {"ahead": script.ahead, "plan": [_planned(each) for each in script.plan]}
+
+    async def _start_script(self, order: ScriptOrder) -> dict[str, Any]:
+        self.start_script(order)
+        return await self._script()
+
+    def start_script(self, order: ScriptOrder) -> None:
+        """Begin a fault script at the exchange's present time; raises HTTPException before the clock was set."""
+        now = self.stream.clock.now()
+        if now is None:
+            raise HTTPException(409, "the clock was never set, use jump_to first")
+        symbols = sorted(listing.symbol for listing in self.stream.market.listings.values())
+        self.stream.script = fault_script(order, int(now), symbols)
 
 
 def _iso(moment: float | None) -> str | None:
     return None if moment is None else datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _stroke(stroke: Stroke) -> dict[str, Any]:
+    return {
+        "fault": stroke.fault, "kind": stroke.kind, "at": _iso(stroke.at), "symbols": stroke.symbols,
+        "bars": stroke.bars,
+    }
+
+
+def _planned(planned: PlannedFault) -> dict[str, Any]:
+    orders = [each.model_dump(exclude_defaults=True) | {"kind": each.kind} for each in planned.orders]
+    return {"at": _iso(planned.at), "case": planned.case, "orders": orders}

@@ -55,9 +55,13 @@ class Hub:
         """Return the open connections that subscribed to anything."""
         return [each for each in self.connections if any(each.subscriptions.values()) and not each.closed]
 
+    def live(self) -> list[Connection]:
+        """Return the connections that get new frames as they come."""
+        return [each for each in self.connections if each.live]
+
     async def deliver(self, frame: Frame, *, patient: bool) -> None:
         """Queue a frame for every live client; patient: wait for a slow one before cutting it off."""
-        for connection in [each for each in self.connections if each.live]:
+        for connection in self.live():
             text = connection.text_of(frame)
             if text is not None:
                 await self.send(connection, text, patient=patient)

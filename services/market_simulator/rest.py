@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Rest:
 
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: Request) -> Response:
+            await self._hesitate(request)
             response = self._refusal(request)
             if response is None:
                 try:
@@ -65,6 +67,13 @@ class Rest:
 
         return guarded
 
+    async def _hesitate(self, request: Request) -> None:
+        if (fault := self.ledger.strike(FaultKind.SLOW_ANSWER)) is not None:
+            await asyncio.sleep(fault.order.delay_seconds)
+        if self.ledger.strike(FaultKind.NO_ANSWER) is not None:
+            while (await request.receive())["type"] != "http.disconnect":
+                continue
+
     def _refusal(self, request: Request) -> Response | None:
         if self.ledger.strike(FaultKind.RATE_LIMIT) is not None:
             self._limited += 1
@@ -74,6 +83,8 @@ class Rest:
             )
         if self.ledger.strike(FaultKind.SERVER_ERROR) is not None:
             return _error(500, {"status": "ERROR", "error": "Internal server error"})
+        if self.ledger.strike(FaultKind.EMPTY_BODY) is not None:
+            return Response(status_code=200, media_type="application/json")
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         key = token if scheme.lower() == "bearer" else request.query_params.get("apiKey", "")
         if not self.accepts(key):

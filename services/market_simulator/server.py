@@ -32,6 +32,7 @@ from services.market_simulator.market import Market
 from services.market_simulator.parameters import MarketParameters
 from services.market_simulator.replayed import replayed_market
 from services.market_simulator.rest import Rest
+from services.market_simulator.script import ScriptOrder
 from services.market_simulator.session import TRANSPORT, Sessions
 from services.market_simulator.settings import MarketSimulatorSettings, command_line
 from services.market_simulator.stream import Stream
@@ -84,7 +85,7 @@ def build_app(settings: MarketSimulatorSettings, market: Market, log: Logger) ->
     """Return the application and the stream whose `run` must go on beside it."""
     system = SystemClock()
     clock = build_clock(settings, market, system)
-    hub, ledger = Hub(settings.over_cap), FaultLedger(system)
+    hub, ledger = Hub(settings.over_cap), FaultLedger(system, clock.now)
     stream = Stream(market, clock, hub, ledger, log, settings.catch_up)
     key = None if settings.api_key is None else settings.api_key.get_secret_value()
     sessions = Sessions(
@@ -92,6 +93,10 @@ def build_app(settings: MarketSimulatorSettings, market: Market, log: Logger) ->
         settings.auth_seconds,
     )
     controls = Controls(stream)
+    if settings.fault_seed is not None:
+        controls.start_script(
+            ScriptOrder(seed=settings.fault_seed, hours=settings.fault_hours, per_hour=settings.faults_per_hour)
+        )
     app = health_app(NAME, controls.ready, controls.health)
     app.include_router(controls.router())
     app.router.routes.extend(Rest(market, clock, ledger, sessions.accepts).routes())

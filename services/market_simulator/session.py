@@ -99,6 +99,9 @@ class Sessions:
         except TimeoutError:
             connection.close(POLICY_VIOLATION, AUTH_TIMEOUT)
             return False
+        if self.ledger.strike(FaultKind.AUTH_TIMEOUT) is not None:
+            connection.close(POLICY_VIOLATION, AUTH_TIMEOUT)
+            return False
         key = request.get("params")
         if not isinstance(key, str) or not self.accepts(key):
             connection.close(POLICY_VIOLATION, AUTH_FAILED)
@@ -134,8 +137,12 @@ class Sessions:
 
     def _subscribed(self, connection: Connection, topics: str) -> list[Message]:
         replies: list[Message] = []
+        fault = self.ledger.strike(FaultKind.UNACKNOWLEDGED)
+        ignored = set[str]() if fault is None else set(fault.order.symbols) or {min(self.pairs)}
         for topic in _topics(topics):
             channel, _, pair = topic.partition(".")
+            if pair in ignored:
+                continue
             if channel not in set(Channel) or (pair != ALL and pair not in self.pairs):
                 # The vendor does not say which symbol it means.
                 replies.append(NOT_AUTHORIZED)

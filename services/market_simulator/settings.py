@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 from tracker.runtime.settings import ServiceSettings
 
@@ -71,6 +71,15 @@ class MarketSimulatorSettings(ServiceSettings):
     api_key: SecretStr | None = Field(default=None, validation_alias=_env("API_KEY"))
     over_cap: OverCap = Field(default="evict", validation_alias=_env("OVER_CAP"))
     auth_seconds: float = Field(default=10.0, gt=0, validation_alias=_env("AUTH_SECONDS"))
+    fault_seed: int | None = Field(default=None, ge=0, validation_alias=_env("FAULT_SEED"))
+    fault_hours: float = Field(default=2.0, gt=0, le=1_000, validation_alias=_env("FAULT_HOURS"))
+    faults_per_hour: float = Field(default=30.0, gt=0, le=600, validation_alias=_env("FAULTS_PER_HOUR"))
+
+    @model_validator(mode="after")
+    def _check_script(self) -> Self:
+        if self.fault_seed is not None and self.clock == "paced" and self.start is None:
+            raise ValueError("a fault script on a paced clock needs to know its start")
+        return self
 
 
 def command_line(arguments: Sequence[str]) -> dict[str, Any]:
@@ -92,4 +101,7 @@ def command_line(arguments: Sequence[str]) -> dict[str, Any]:
     parser.add_argument("--api-key", help="the only key to accept; any is accepted without")
     parser.add_argument("--over-cap", help="which of two connections with one key goes: evict or refuse")
     parser.add_argument("--auth-seconds", help="time a client has to authenticate")
+    parser.add_argument("--fault-seed", help="run a script of random faults, drawn from this seed")
+    parser.add_argument("--fault-hours", help="how long the script goes on, hours of the exchange's time")
+    parser.add_argument("--faults-per-hour", help="how many faults the script has in an hour")
     return vars(parser.parse_args(arguments))

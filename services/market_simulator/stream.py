@@ -13,6 +13,7 @@ from services.market_simulator.distortion import Distortion
 from services.market_simulator.faults import FaultKind, FaultLedger
 from services.market_simulator.hub import Hub
 from services.market_simulator.market import Market
+from services.market_simulator.script import FaultScript
 from services.market_simulator.wire import Frame
 
 MINUTE = 60
@@ -31,6 +32,7 @@ class Stream:
     log: Logger
     catch_up_seconds: int = 0
     sent_through: int | None = None
+    script: FaultScript | None = None
     _distortion: Distortion = field(init=False)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _caught_up: set[str] = field(default_factory=set[str])
@@ -76,6 +78,7 @@ class Stream:
                     paced.move_to(frame.close)
                 # Set before sending: whoever catches up meanwhile either is live for this frame or sends it.
                 self.sent_through = frame.close
+                self._order_scripted(frame.close)
                 await self._send(frame, patient=patient)
                 if patient:
                     await asyncio.sleep(0)
@@ -84,10 +87,17 @@ class Stream:
                 for held in self._distortion.release():
                     await self.hub.deliver(held, patient=patient)
 
+    def _order_scripted(self, moment: int) -> None:
+        # Faults that wait for a client would all strike the next one at once.
+        if self.script is not None and self.hub.live() and (planned := self.script.take_due(moment)) is not None:
+            for order in planned.orders:
+                self.ledger.add(order)
+
     async def _send(self, frame: Frame, *, patient: bool) -> None:
-        if not self.hub.subscribers():
-            return
         self.strike_connections()
+        # A fault that nobody could notice would be none.
+        if not self.hub.live():
+            return
         for each in self._distortion.of(frame):
             await self.hub.deliver(each, patient=patient)
         await self.strike_corrections()
@@ -100,6 +110,10 @@ class Stream:
         if self.hub.subscribers() and self.ledger.strike(FaultKind.EVICT) is not None:
             for connection in self.hub.subscribers():
                 self.hub.evict(connection)
+        if self.hub.live() and (fault := self.ledger.strike(FaultKind.LOST_SUBSCRIPTION)) is not None:
+            listed = [listing.stream for listing in self.market.listings.values()]
+            for connection in self.hub.live():
+                connection.forget(fault.order.symbols or listed[:1], listed)
 
     async def strike_corrections(self) -> None:
         """Correct the latest bars where such a fault is due, and send the corrections."""
@@ -107,11 +121,13 @@ class Stream:
             return
         while (fault := self.ledger.pending(FaultKind.CORRECT)) is not None:
             count = fault.remaining or 1
-            for symbol in fault.order.symbols or (next(iter(self.market.listings.values())).symbol,):
-                for frame in self.market.correct(symbol, self.sent_through, count):
-                    await self.hub.deliver(frame, patient=True)
             for _ in range(count):
                 self.ledger.strike(FaultKind.CORRECT)
+            for symbol in fault.order.symbols or (next(iter(self.market.listings.values())).symbol,):
+                for frame in self.market.correct(symbol, self.sent_through, count):
+                    self.ledger.note_bars(frame.bars)
+                    self._distortion.amend(frame.bars)
+                    await self.hub.deliver(frame, patient=True)
             if fault.remaining is None:
                 return
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -137,3 +138,66 @@ def test_an_order_that_makes_no_sense_is_refused(exchange: Exchange) -> None:
     for order in wrong:
         response = exchange.http.post("/faults", json=order)
         assert response.status_code == 422
+
+
+def test_a_lost_subscription_is_lost_without_a_word_and_can_be_renewed(exchange: Exchange) -> None:
+    client = exchange.client()
+    exchange.fault("lost_subscription", symbols=["BTC-USD"])
+    exchange.clock(advance_to=exchange.minute(1))
+    assert [bar["pair"] for bar in client.frame()] == ["ETH-USD", "DOGE-USD"]
+    client.send("subscribe", "XA.BTC-USD,XA.ETH-USD")
+    client.expect("success")
+    exchange.clock(advance_to=exchange.minute(2))
+    assert [bar["pair"] for bar in client.frame()] == ["BTC-USD", "ETH-USD", "DOGE-USD"]
+
+
+def test_a_subscription_may_be_ignored_in_part(exchange: Exchange) -> None:
+    exchange.fault("unacknowledged", symbols=["BTC-USD"])
+    client = exchange.client(topics="")
+    client.send("subscribe", "XA.BTC-USD,XA.ETH-USD")
+    client.expect("success")
+    exchange.clock(advance_to=exchange.minute(1))
+    assert [bar["pair"] for bar in client.frame()] == ["ETH-USD"]
+
+
+def test_the_handshake_may_time_out(exchange: Exchange) -> None:
+    exchange.fault("auth_timeout")
+    client = exchange.client
+    with pytest.raises(AssertionError, match="auth_timeout"):
+        client()
+
+
+def test_rest_may_answer_nothing_late_or_never(exchange: Exchange) -> None:
+    exchange.fault("empty_body")
+    empty = exchange.get("/v1/marketstatus/now")
+    assert (empty.status_code, empty.content) == (200, b"")
+    exchange.fault("slow_answer", delay_seconds=0.2)
+    with pytest.raises(httpx.ReadTimeout):
+        exchange.http.get("/v1/marketstatus/now", timeout=0.1)
+    exchange.fault("no_answer")
+    with pytest.raises(httpx.ReadTimeout):
+        exchange.http.get("/v1/marketstatus/now", timeout=0.3)
+    assert exchange.get("/v1/marketstatus/now").json()["serverTime"]
+
+
+def test_a_script_strikes_whom_it_finds_and_can_be_read_back(exchange: Exchange) -> None:
+    order = {"seed": 5, "hours": 1, "per_hour": 60}
+    started = exchange.http.post("/faults/script", json=order)
+    assert started.status_code == 201
+    plan = started.json()["plan"]
+    assert (len(plan), started.json()["ahead"]) == (60, 60)
+    logged = len(exchange.get("/faults/log").json()["strokes"])
+    # Nobody is there yet.
+    exchange.clock(advance_to=exchange.minute(4))
+    assert exchange.get("/faults/script").json()["ahead"] == 60
+    exchange.client()
+    exchange.clock(advance_to=exchange.minute(5))
+    assert exchange.get("/faults/script").json() == {"ahead": 59, "plan": plan}
+    exchange.fault("duplicate")
+    exchange.http.delete("/faults", params={"kind": "duplicate"})
+    assert "duplicate" not in [each["kind"] for each in exchange.get("/faults").json()["active"]]
+    assert exchange.get("/faults/script").json()["ahead"] == 59
+    strokes = exchange.get("/faults/log").json()["strokes"][logged:]
+    assert all(each["at"] and each["fault"] for each in strokes)
+    exchange.http.delete("/faults")
+    assert exchange.get("/faults/script").json() == {"ahead": 0, "plan": []}

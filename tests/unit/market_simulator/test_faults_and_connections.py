@@ -14,7 +14,7 @@ from tracker.testing.clock import FixedClock
 from services.market_simulator.clock import FastClock, PacedClock
 from services.market_simulator.connection import Connection
 from services.market_simulator.distortion import Distortion
-from services.market_simulator.faults import FaultKind, FaultLedger, FaultOrder
+from services.market_simulator.faults import BadBar, FaultKind, FaultLedger, FaultOrder
 from services.market_simulator.settings import MarketSimulatorSettings, command_line
 from services.market_simulator.wire import CONNECTED, Frame, minute_bar
 
@@ -32,7 +32,7 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 def ledger(clock: FixedClock) -> FaultLedger:
-    return FaultLedger(clock)
+    return FaultLedger(clock, lambda: None)
 
 
 def test_a_fault_strikes_once_unless_told_otherwise(ledger: FaultLedger) -> None:
@@ -55,6 +55,37 @@ def test_a_fault_ends_with_its_time_or_its_count(ledger: FaultLedger, clock: Fix
 
 def test_without_faults_frames_stay_as_they_are(ledger: FaultLedger) -> None:
     assert Distortion(ledger).of(frame(1)) == [frame(1)]
+
+
+def test_late_bars_come_some_minutes_later_and_a_burst_all_at_once(ledger: FaultLedger) -> None:
+    distortion = Distortion(ledger)
+    ledger.add(FaultOrder(kind=FaultKind.LATE, symbols=("A-B",), minutes=2))
+    sent = [distortion.of(frame(minute, "A-B", "C-D")) for minute in range(3)]
+    assert sent == [[frame(0, "C-D")], [frame(1, "A-B", "C-D")], [frame(2, "A-B", "C-D"), frame(0, "A-B")]]
+    ledger.add(FaultOrder(kind=FaultKind.BURST, count=2))
+    assert [distortion.of(frame(minute)) for minute in range(3)] == [[], [], [frame(0), frame(1), frame(2)]]
+
+
+def test_a_bar_that_waits_while_it_is_corrected_is_sent_corrected(ledger: FaultLedger) -> None:
+    for kind in (FaultKind.LATE, FaultKind.DISORDER, FaultKind.BURST):
+        distortion = Distortion(ledger)
+        ledger.add(FaultOrder(kind=kind, symbols=("A-B",)))
+        first = frame(0, "A-B", "C-D")
+        before = distortion.of(first)
+        changed = first.bars[0] | {"c": 1.25}
+        distortion.amend([changed])
+        sent = before + [each for minute in range(1, 4) for each in distortion.of(frame(minute, "C-D"))]
+        assert [bar for each in sent for bar in each.bars if bar["pair"] == "A-B"] == [changed], kind
+
+
+@pytest.mark.parametrize("bad", BadBar)
+def test_a_bad_bar_differs_and_is_in_the_log(ledger: FaultLedger, bad: BadBar) -> None:
+    ledger.add(FaultOrder(kind=FaultKind.BAD_BAR, symbols=("C-D",), bad=bad))
+    (sent,) = Distortion(ledger).of(frame(0, "A-B", "C-D"))
+    assert sent.bars[0] == frame(0).bars[0]
+    assert sent.bars[1] != frame(0, "C-D").bars[0]
+    (stroke,) = ledger.strokes
+    assert stroke.bars == [sent.bars[1]]
 
 
 def test_a_held_frame_follows_the_next_or_is_released(ledger: FaultLedger) -> None:
