@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ from tracker.runtime.universe import load_universe
 from tracker.store.bar_checks import bar_at, in_order, possible, rejection_of, rows_of
 from tracker.store.bars import Rejection, read_watermarks
 from tracker.store.database import Database
-from tracker.store.imports import Span, commit_lazily, covered_span, merge_history, reject_many, roll_missing
+from tracker.store.imports import commit_lazily, covered_span, merge_history, reject_many, roll_missing
 from tracker.store.symbols import read_symbols, set_symbol_status, write_symbols
 
 from services.control.backfill import universe_path
@@ -35,7 +35,6 @@ from services.control.settings import ControlSettings
 # Bars have one writer: whoever writes them does so as the collector.
 ROLE = "tracker_data_collector"
 EXAMPLES = 20
-HOLE_SECONDS = Timeframe.D1.seconds
 NOT_LISTED = "it is not in the universe; its bars were imported"
 
 Tell: TypeAlias = Callable[[int], None]
@@ -136,7 +135,8 @@ class FileImport:
         self._instrument = instrument
         self._clock = clock
         self._tell = tell
-        self._spans: list[tuple[int, int]] = []
+        self._months: set[int] = set()
+        self._span: tuple[int, int] | None = None
         self._report = FileReport(file=str(file.path), symbol=file.symbol, timeframe=file.timeframe.value)
 
     async def run(self) -> FileReport:
@@ -146,9 +146,8 @@ class FileImport:
             await self._store(batch)
             self._tell(batch.read - done)
             done = batch.read
-        if self._file.timeframe is self._instrument.base_timeframe:
-            for first, last in self._spans:
-                await self._roll_up(_moment(first), _moment(last))
+        if self._span is not None and self._file.timeframe is self._instrument.base_timeframe:
+            await self._roll_up(*(_moment(each) for each in self._span))
         return self._report
 
     def _batches(self) -> Iterator[CandleBatch]:
@@ -202,10 +201,15 @@ class FileImport:
             ts=ts,
         )
 
-    def _widen(self, opens: NDArray[np.int64]) -> list[Span]:
-        """Take these opens into the spans of the file so far, and return them with their ends."""
-        self._spans = joined([*self._spans, *spans_of(opens)])
-        return [(_moment(first), self._file.timeframe.close_of(_moment(last))) for first, last in self._spans]
+    def _widen(self, opens: NDArray[np.int64]) -> tuple[datetime, datetime]:
+        """Take these opens into the span of the file so far, and return it."""
+        if len(opens):
+            months = np.unique(opens.astype("datetime64[s]").astype("datetime64[M]")).astype("datetime64[s]")
+            self._months |= set(months.astype(np.int64).tolist())
+            first, last = int(opens[0]), int(opens[-1])
+            self._span = (first, last) if self._span is None else (min(self._span[0], first), max(self._span[1], last))
+        first, last = (_moment(each) for each in self._span or (0, 0))
+        return first, self._file.timeframe.close_of(last)
 
     async def _roll_up(self, first: datetime, last: datetime) -> None:
         """Make the coarser bars that are not there yet; those that a running fleet has still to close are its own."""
@@ -215,37 +219,12 @@ class FileImport:
                 begin, end = await covered_span(transaction, symbol_id, base, target, first, last)
                 mark = (await read_watermarks(transaction)).get(target)
                 end = end if mark is None else min(end, mark.closed_through)
-                month = first.replace(day=1, hour=0, minute=0, second=0)
-                while month < end:
-                    following = _next_month(month)
+                for seconds in sorted(self._months):
+                    month = _moment(seconds)
                     self._report.rolled_up += await roll_missing(
-                        transaction, symbol_id, base, target, max(begin, month), min(end, following)
+                        transaction, symbol_id, base, target, max(begin, month), min(end, _next_month(month))
                     )
-                    month = following
                 await transaction.commit()
-
-
-def spans_of(opens: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Return the first and last of ascending opens of each stretch without a hole of more than HOLE_SECONDS.
-
-    What is missing in a smaller hole had no trades; beyond a larger one nothing is known.
-    """
-    if len(opens) == 0:
-        return []
-    breaks = np.flatnonzero(np.diff(opens) > HOLE_SECONDS)
-    firsts, lasts = opens[np.append(0, breaks + 1)], opens[np.append(breaks, len(opens) - 1)]
-    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
-
-
-def joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return spans as those of `spans_of` for all their opens together."""
-    found: list[tuple[int, int]] = []
-    for first, last in sorted(spans):
-        if found and first - found[-1][1] <= HOLE_SECONDS:
-            found[-1] = found[-1][0], max(found[-1][1], last)
-        else:
-            found.append((first, last))
-    return found
 
 
 def _moment(seconds: int) -> datetime:

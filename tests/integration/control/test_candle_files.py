@@ -178,15 +178,6 @@ async def test_bars_of_a_vendor_give_way_to_minutes_that_make_them_up(desk: Desk
     await desk.check_roll_ups(minutes)
 
 
-async def test_beyond_a_hole_of_more_than_a_day_a_file_says_nothing(desk: Desk) -> None:
-    lone = [minute(1440 * day + 7) for day in (0, 2, 4)]
-    whole = [minute(1440 * 6 + each) for each in range(15)]
-    await desk.take(written(desk.folder / "BTC-USD_1m.csv", [*lone, *whole]))
-    begin = START + timedelta(days=6)
-    assert list(await desk.stored("5m")) == [begin + timedelta(minutes=each) for each in (0, 5, 10)]
-    assert (list(await desk.stored("15m")), await desk.stored("1h")) == ([begin], {})
-
-
 async def test_what_comes_late_into_closed_buckets_is_told(desk: Desk, open_database: OpenDatabase) -> None:
     await desk.take(written(desk.folder / "BTC-USD_1m.csv", [minute(each) for each in range(60)]))
     database = await open_database("data_collector")
