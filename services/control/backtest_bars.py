@@ -15,7 +15,7 @@ from tracker.quant.portfolio.series import CandleSeries
 from tracker.quant.windows import anchor_seconds
 from tracker.store.bars import BarTable
 from tracker.store.database import Database, Transaction
-from tracker.store.exports import read_bars
+from tracker.store.readers import read_symbol_range
 from tracker.store.symbols import read_symbols
 
 CONTEXT_MARGIN = timedelta(hours=4)
@@ -89,7 +89,7 @@ async def _candles(
 async def _bars(
     transaction: Transaction, instrument: Instrument, timeframe: Timeframe, first: datetime, end: datetime
 ) -> BarArrays:
-    return _arrays(await read_bars(transaction, instrument.symbol_id, timeframe, first, end))
+    return _arrays(await read_symbol_range(transaction, instrument.symbol_id, timeframe, first, end))
 
 
 def _arrays(table: BarTable) -> BarArrays:

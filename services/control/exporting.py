@@ -19,8 +19,7 @@ from tracker.runtime.candle_batches import BATCH_ROWS, write_csv
 from tracker.runtime.candle_parquet import write_parquet
 from tracker.store.bars import BarTable
 from tracker.store.database import Database
-from tracker.store.exports import read_bars
-from tracker.store.imports import read_span
+from tracker.store.readers import read_span, read_whole_range
 from tracker.store.symbols import read_symbols
 
 from services.control.database_at_hand import database_at_hand
@@ -136,7 +135,7 @@ class _Reader:
     def bars(self, symbol_id: int, timeframe: Timeframe, first: datetime, end: datetime) -> BarTable:
         async def read() -> BarTable:
             async with self._database.transaction() as transaction:
-                return await read_bars(transaction, symbol_id, timeframe, first, end)
+                return await read_whole_range(transaction, symbol_id, timeframe, first, end)
 
         return self._runner.run(read())
 

@@ -9,6 +9,6 @@ if __name__ == "__main__":
     main(
         "dashboard",
         DashboardSettings,
-        lambda settings, database, clock, log: Dashboard(database, settings),
+        lambda settings, database, clock, log: Dashboard(database, settings, clock),
         role="tracker_dashboard",
     )

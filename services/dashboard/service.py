@@ -9,7 +9,9 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse
+from tracker.domain.clock import Clock
 from tracker.domain.errors import ConfigError
+from tracker.store.bar_cache import BarCache
 from tracker.store.bars import BARS_CHANNEL
 from tracker.store.database import Database
 from tracker.store.overview import read_minutes, read_overview
@@ -25,7 +27,7 @@ class Dashboard:
     name = "dashboard"
     channels = (BARS_CHANNEL,)
 
-    def __init__(self, database: Database, settings: DashboardSettings) -> None:
+    def __init__(self, database: Database, settings: DashboardSettings, clock: Clock) -> None:
         """Refuse to serve strangers.
 
         Raises ConfigError where the page would be open beyond loopback without being told so.
@@ -37,13 +39,17 @@ class Dashboard:
             )
         self._database = database
         self._settings = settings
+        self._bars = BarCache(clock)
         self._snapshot = b"{}"
         self._page = PAGE.read_text(encoding="utf-8")
         self._views = 0
 
     def detail(self) -> dict[str, Any]:
         """Return what is shown in /health."""
-        return {"views": self._views, "snapshot_bytes": len(self._snapshot)}
+        return {
+            "views": self._views, "snapshot_bytes": len(self._snapshot), "bar_cache_hits": self._bars.hits,
+            "bar_cache_misses": self._bars.misses,
+        }
 
     async def run_once(self) -> bool:
         """Take a new snapshot."""
@@ -68,7 +74,7 @@ class Dashboard:
         @app.get("/api/minutes/{symbol}")
         async def minutes(symbol: str) -> Response:
             async with self._database.transaction() as transaction:
-                rows = await read_minutes(transaction, symbol)
+                rows = await read_minutes(transaction, self._bars, symbol)
             return Response(orjson.dumps(rows), media_type="application/json")
 
         _ = (page, overview, minutes)

@@ -19,7 +19,8 @@ from tracker.runtime.retry import Backoff
 from tracker.runtime.universe import Universe
 from tracker.store.backfill import Chunk, plan_again, plan_chunks, read_chunks
 from tracker.store.database import Database
-from tracker.store.imports import Merged, make_months, read_span
+from tracker.store.imports import Merged, make_months
+from tracker.store.readers import read_span
 
 from services.data_collector.chunks import load_chunk, note_failure
 from services.data_collector.feeds.base import Feed

@@ -24,7 +24,7 @@ class ContextTables:
     tables: dict[int, ContextTable] = field(default_factory=dict[int, ContextTable])
     start: datetime = EPOCH
     end: datetime = EPOCH
-    state: tuple[int, int] | None = None
+    edition: int | None = None
 
     def __post_init__(self) -> None:
         """Start with empty windows."""
@@ -33,7 +33,7 @@ class ContextTables:
     def forget(self) -> None:
         """Read and compute everything again next time."""
         self.windows.forget()
-        self.tables, self.state = {}, None
+        self.tables, self.edition = {}, None
 
     async def load(self, transaction: Transaction, first: datetime, end: datetime) -> dict[int, ContextTable]:
         """Return the tables for decisions on bars that open from `first` on and close by `end`."""
@@ -42,11 +42,11 @@ class ContextTables:
         # A bar that opens before the bucket in which `end` lies has closed by then.
         closed = timeframe.floor(end)
         bars = await self.windows.load(transaction, start, closed)
-        if self.windows.state != self.state or start < self.start or start > self.end:
+        if self.windows.edition != self.edition or start < self.start or start > self.end:
             self.tables, self.end = {}, start
         if closed > self.end:
             self._extend(bars, start)
-        self.start, self.end, self.state = start, closed, self.windows.state
+        self.start, self.end, self.edition = start, closed, self.windows.edition
         return self.tables
 
     def _extend(self, bars: dict[int, BarArrays], start: datetime) -> None:

@@ -15,7 +15,7 @@ from tracker.quant.feature_rows import FeatureRows, SymbolPast, feature_rows
 from tracker.quant.features import CONTEXTS, FEATURE_SET
 from tracker.quant.features.market import reference_of
 from tracker.runtime.logging import Logger
-from tracker.store.bars import BARS_CHANNEL, Watermark, read_first_stored, read_watermarks
+from tracker.store.bars import BARS_CHANNEL, Watermark, read_watermarks
 from tracker.store.database import Database, Transaction
 from tracker.store.features import (
     advance_feature_watermark,
@@ -24,6 +24,7 @@ from tracker.store.features import (
     register_feature_set,
     write_features,
 )
+from tracker.store.readers import read_first_open
 from tracker.store.symbols import read_symbols
 
 from services.feature_calculator.contexts import ContextTables
@@ -156,8 +157,7 @@ class FeatureCalculator:
     async def _beginning(self, transaction: Transaction, mark: Watermark) -> datetime:
         """Return where to start on an empty table: some history before the first live bar, if there is any."""
         wanted = self._before(mark.timeframe, mark.opened_at)
-        first = await read_first_stored(transaction, mark.timeframe)
-        return wanted if first is None else max(wanted, first)
+        return await read_first_open(transaction, mark.timeframe, wanted, mark.closed_through) or wanted
 
 
 def _target(marks: Mapping[Timeframe, Watermark], timeframe: Timeframe) -> datetime:

@@ -17,7 +17,7 @@ from tracker.quant.strategies import RULES
 from tracker.quant.strategies.signals import signal_of
 from tracker.runtime.logging import Logger
 from tracker.runtime.strategies import StrategyConfig
-from tracker.store.bars import BarTable, read_watermarks, read_window
+from tracker.store.bars import BarTable, read_watermarks
 from tracker.store.database import Database, Transaction
 from tracker.store.features import (
     FEATURES_CHANNEL,
@@ -25,10 +25,10 @@ from tracker.store.features import (
     read_feature_watermarks,
     read_features,
 )
+from tracker.store.readers import read_range, read_window
 from tracker.store.scans import (
     Scan,
     advance_scan_watermark,
-    read_last_bars,
     read_scan_watermark,
     write_scans,
     write_signals,
@@ -110,8 +110,9 @@ class StrategyScanner:
         """Look at every active symbol at every close in (first, end]."""
         frame = self._config.timeframe
         features = await read_features(transaction, feature_set, frame, first, end)
-        bars = await read_window(transaction, frame, first, end)
-        before = await read_last_bars(transaction, frame, first - QUIET_LIMIT, first)
+        bars = await read_range(transaction, frame, first, end)
+        last = await read_window(transaction, frame, 1, end=first, since=first - QUIET_LIMIT)
+        before = dict(zip(last.symbol_ids.tolist(), last.ts, strict=True))
         closes = np.arange(int(first.timestamp()), int(end.timestamp()), frame.seconds, dtype=np.int64) + frame.seconds
         active = [each.symbol_id for each in await read_symbols(transaction) if each.status is InstrumentStatus.ACTIVE]
         inputs = [
@@ -124,7 +125,7 @@ class StrategyScanner:
         for number in active:
             if len(looked.get(number, NOTHING)) == len(closes):
                 continue
-            opens = _opens(before.get(number), bars.get(number))
+            opens = _opens(before.get(number, NOTHING), bars.get(number))
             for seconds in quiet_closes(closes, looked.get(number, NOTHING), opens, frame.seconds):
                 scans.append(missing(self._config, number, EPOCH + timedelta(seconds=seconds)))
         return scans, signals
@@ -155,6 +156,6 @@ class StrategyScanner:
                        closed_through=end.isoformat(), scans=len(scans), signals=len(signals))
 
 
-def _opens(before: datetime | None, bars: BarTable | None) -> NDArray[np.int64]:
-    older = np.array([] if before is None else [int(before.timestamp())], dtype=np.int64)
+def _opens(before: NDArray[np.int64], bars: BarTable | None) -> NDArray[np.int64]:
+    older = before[before > 0]
     return older if bars is None else np.concatenate((older, bars.ts))

@@ -25,7 +25,9 @@ OURS = "n.nspname IN ('tracker', 'dashboards')"
 CATALOGUE = (
     f"SELECT 'relation', c.oid::regclass, c.relkind::text, c.relrowsecurity, c.relacl::text, c.reloptions::text,"
     f" obj_description(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {OURS}",
-    f"SELECT 'column', a.attrelid::regclass, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull"
+    # Their order and not their numbers: a column that was dropped keeps its own.
+    f"SELECT 'column', a.attrelid::regclass, row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum), a.attname,"
+    f" format_type(a.atttypid, a.atttypmod), a.attnotnull"
     f" FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
     f" WHERE a.attnum > 0 AND NOT a.attisdropped AND {OURS}",
     f"SELECT 'constraint', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid) FROM pg_constraint c"

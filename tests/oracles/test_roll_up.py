@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from tracker.domain.timeframe import Timeframe
-from tracker.store.bars import BarTable, read_window, roll_up
+from tracker.store.bars import BarTable, roll_up
 from tracker.store.database import Database
 from tracker.store.imports import merge_history
+from tracker.store.readers import read_range
 from tracker.store.symbols import read_symbols, write_symbols
 from tracker.testing.builders import make_instrument
 
@@ -42,7 +43,7 @@ async def test_minutes_equal_the_exchange_made_bars_where_they_overlap(
         await merge_history(transaction, instrument.symbol_id, Timeframe.M1, table_of(minutes))
         first, last = minutes.index[0].to_pydatetime(), minutes.index[-1].to_pydatetime()
         await roll_up(transaction, timeframe, timeframe.floor(first), timeframe.close_of(timeframe.floor(last)))
-        window = await read_window(
+        window = await read_range(
             transaction, timeframe, datetime(2018, 1, 1, tzinfo=UTC), datetime(2019, 1, 1, tzinfo=UTC)
         )
     rolled = window[instrument.symbol_id]

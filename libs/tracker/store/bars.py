@@ -1,12 +1,10 @@
-"""Bars: written in one statement, rolled up in SQL, read into NumPy without an object per value."""
+"""Bars: written in one statement, rolled up in SQL, declared complete."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +14,6 @@ from tracker.domain.timeframe import Timeframe
 from tracker.store.database import Transaction
 
 BARS_CHANNEL = "tracker_bars"
-_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,33 +165,6 @@ async def read_resume_point(transaction: Transaction) -> datetime | None:
     return await transaction.fetch_value("bars.resume_point")
 
 
-async def read_first_stored(transaction: Transaction, timeframe: Timeframe) -> datetime | None:
-    """Return the open of the oldest bar of a timeframe, over all symbols."""
-    return await transaction.fetch_value("bars.first_stored", timeframe.value)
-
-
-async def read_last_revision(transaction: Transaction) -> int:
-    """Return the number of the newest revision: when it moves, closed bars have changed."""
-    return await transaction.fetch_value("bars.last_revision")
-
-
-async def read_window(
-    transaction: Transaction, timeframe: Timeframe, first: datetime, end: datetime
-) -> dict[int, BarTable]:
-    """Return all symbols' bars that open in [first, end), by symbol id."""
-    sink = io.BytesIO()
-    await transaction.copy_out("bars.window_copy", sink, timeframe.value, first, end)
-    rows = _decode(sink.getbuffer())
-    if len(rows) == 0:
-        return {}
-    symbols, starts = np.unique(rows["symbol_id"], return_index=True)
-    ends = np.append(starts[1:], len(rows))
-    return {
-        int(symbol): _table(rows[start:stop])
-        for symbol, start, stop in zip(symbols, starts, ends, strict=True)
-    }
-
-
 async def reject(transaction: Transaction, rejections: Iterable[Rejection]) -> None:
     """Keep rejected bars with their reasons; a bar refused before for the same reason is not noted again."""
     await transaction.execute_many(
@@ -214,41 +184,3 @@ async def count_bars(transaction: Transaction) -> dict[str, dict[str, int]]:
 async def count_rejected(transaction: Transaction) -> int:
     """Return how many bars were rejected."""
     return await transaction.fetch_value("bars.count_rejected")
-
-
-def _row_type(columns: Sequence[tuple[str, str, int]]) -> np.dtype[Any]:
-    """Describe a row of Postgres' binary COPY format: a column count, then length and value each."""
-    fields: list[tuple[str, str]] = [("count", ">i2")]
-    for name, kind, _ in columns:
-        fields += [(f"{name}_length", ">i4"), (name, kind)]
-    return np.dtype(fields)
-
-
-_READ_COLUMNS = (
-    ("symbol_id", ">i2", 2),
-    ("ts", ">i8", 8),
-    ("open", ">f8", 8),
-    ("high", ">f8", 8),
-    ("low", ">f8", 8),
-    ("close", ">f8", 8),
-    ("volume", ">f8", 8),
-)
-_READ_ROW = _row_type(_READ_COLUMNS)
-
-
-def _decode(data: memoryview) -> NDArray[Any]:
-    start = len(_COPY_HEADER)
-    return np.frombuffer(
-        data, dtype=_READ_ROW, offset=start, count=(len(data) - start - 2) // _READ_ROW.itemsize
-    )
-
-
-def _table(rows: NDArray[Any]) -> BarTable:
-    return BarTable(
-        ts=rows["ts"].astype(np.int64),
-        open=rows["open"].astype(np.float64),
-        high=rows["high"].astype(np.float64),
-        low=rows["low"].astype(np.float64),
-        close=rows["close"].astype(np.float64),
-        volume=rows["volume"].astype(np.float64),
-    )

@@ -76,13 +76,6 @@ async def read_features(
     }
 
 
-async def read_history_state(transaction: Transaction) -> tuple[int, int]:
-    """Return a value that changes whenever bars of closed buckets did: windows in memory are stale then."""
-    row = await transaction.fetch_row("features.history_state")
-    assert row is not None  # noqa: S101 - the query returns one row always
-    return row["revision"], row["chunks"]
-
-
 async def read_feature_watermarks(transaction: Transaction) -> dict[Timeframe, datetime]:
     """Return up to which close the features of each timeframe are complete."""
     return {

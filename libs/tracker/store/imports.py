@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from tracker.domain.bar import BarSource
 from tracker.domain.timeframe import EPOCH, Timeframe
+from tracker.store.bar_arrays import POSTGRES_EPOCH_SECONDS
 from tracker.store.bars import BarTable, Rejection, ensure_partitions, roll_up
 from tracker.store.database import Transaction
 
-POSTGRES_EPOCH_SECONDS = 946_684_800
 # Another writer may put a bar between the look and the insert; it wins and the look is repeated.
 ATTEMPTS = 5
 # The buckets rolled up by one statement, which compares each with each where nothing is known of their number.
@@ -119,14 +119,6 @@ async def covered_span(
         begin if begin in found else target.close_of(begin),
         end if outermost[1] in found else end - target.duration,
     )
-
-
-async def read_span(
-    transaction: Transaction, symbol_id: int, timeframe: Timeframe, first: datetime, end: datetime
-) -> tuple[datetime, datetime] | None:
-    """Return the opens of the oldest and newest bar in [first, end), None where there is no bar."""
-    row = await transaction.fetch_row("imports.span", symbol_id, timeframe.value, first, end)
-    return None if row is None or row["first"] is None else (row["first"], row["last"])
 
 
 async def reject_many(transaction: Transaction, rejections: Sequence[Rejection]) -> int:

@@ -70,14 +70,6 @@ async def write_signals(transaction: Transaction, timeframe: Timeframe, signals:
     )
 
 
-async def read_last_bars(
-    transaction: Transaction, timeframe: Timeframe, first: datetime, end: datetime
-) -> dict[int, datetime]:
-    """Return the open of each active symbol's last bar that opens in [first, end), by symbol id."""
-    rows = await transaction.fetch("scans.last_bars", timeframe.value, first, end)
-    return {row["symbol_id"]: row["ts"] for row in rows}
-
-
 async def read_scan_watermark(transaction: Transaction, strategy: Strategy) -> datetime | None:
     """Return up to which close a strategy has scanned."""
     return await transaction.fetch_value("scans.watermark", strategy.value)

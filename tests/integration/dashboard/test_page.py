@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 from fastapi import FastAPI
+from tracker.domain.clock import SystemClock
 from tracker.domain.errors import ConfigError, SchemaError
 from tracker.runtime.settings import load_settings
 from tracker.store.bars import ensure_partitions, upsert_bars
@@ -31,7 +32,7 @@ async def client_of(dashboard: Dashboard) -> httpx.AsyncClient:
 
 
 async def test_an_empty_database_gives_an_empty_overview_and_a_page(open_database: OpenDatabase) -> None:
-    dashboard = Dashboard(await open_database("dashboard"), settings())
+    dashboard = Dashboard(await open_database("dashboard"), settings(), SystemClock())
     await dashboard.run_once()
     async with await client_of(dashboard) as client:
         overview = (await client.get("/api/overview")).json()
@@ -51,7 +52,7 @@ async def test_stored_bars_appear_with_price_and_chart(open_database: OpenDataba
         await ensure_partitions(transaction, START, START)
         await upsert_bars(transaction, [make_bar(minute, close=100.0 + minute) for minute in range(5)], numbers)
         await transaction.commit()
-    dashboard = Dashboard(await open_database("dashboard"), settings())
+    dashboard = Dashboard(await open_database("dashboard"), settings(), SystemClock())
     await dashboard.run_once()
     async with await client_of(dashboard) as client:
         overview = (await client.get("/api/overview")).json()
@@ -81,6 +82,6 @@ async def test_the_page_is_not_opened_to_the_network_by_accident(
     chosen = settings(host=host, open_to_network=told)
     if refused:
         with pytest.raises(ConfigError, match="DASHBOARD_OPEN_TO_NETWORK"):
-            Dashboard(database, chosen)
+            Dashboard(database, chosen, SystemClock())
     else:
-        assert Dashboard(database, chosen).detail()["views"] == 0
+        assert Dashboard(database, chosen, SystemClock()).detail()["views"] == 0

@@ -25,12 +25,12 @@ from tracker.runtime.settings import load_settings
 from tracker.store.bars import (
     BarTable,
     advance_watermark,
-    read_window,
     roll_up,
     upsert_bars,
 )
 from tracker.store.database import Database, Transaction
 from tracker.store.imports import merge_history
+from tracker.store.readers import read_range
 from tracker.store.symbols import read_symbols, write_symbols
 from tracker.testing.builders import make_instrument
 
@@ -130,7 +130,7 @@ class Market:
 
     async def series(self, timeframe: Timeframe, end: datetime) -> dict[int, BarArrays]:
         async with self.owner.transaction() as transaction:
-            tables = await read_window(transaction, timeframe, EPOCH, timeframe.floor(end))
+            tables = await read_range(transaction, timeframe, EPOCH, timeframe.floor(end))
         return {
             number: BarArrays(
                 ts=table.ts, open=table.open, high=table.high, low=table.low, close=table.close, volume=table.volume

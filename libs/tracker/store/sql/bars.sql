@@ -30,14 +30,22 @@ WITH incoming AS (
   WHERE r.ts IS NOT NULL OR s.ts + tracker.duration(s.timeframe) <= w.closed_through
 ), latest AS (
   INSERT INTO tracker.latest_bar AS l
-    (symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at)
+    (symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at, written_from)
   SELECT DISTINCT ON (symbol_id, timeframe)
-    symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at
+    symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at,
+    min(ts) OVER (PARTITION BY symbol_id, timeframe)
   FROM stored ORDER BY symbol_id, timeframe, ts DESC
   ON CONFLICT (symbol_id, timeframe) DO UPDATE SET
-    ts = excluded.ts, open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-    volume = excluded.volume, vwap = excluded.vwap, received_at = excluded.received_at
-  WHERE l.ts <= excluded.ts
+    ts = greatest(l.ts, excluded.ts),
+    open = CASE WHEN l.ts > excluded.ts THEN l.open ELSE excluded.open END,
+    high = CASE WHEN l.ts > excluded.ts THEN l.high ELSE excluded.high END,
+    low = CASE WHEN l.ts > excluded.ts THEN l.low ELSE excluded.low END,
+    close = CASE WHEN l.ts > excluded.ts THEN l.close ELSE excluded.close END,
+    volume = CASE WHEN l.ts > excluded.ts THEN l.volume ELSE excluded.volume END,
+    vwap = CASE WHEN l.ts > excluded.ts THEN l.vwap ELSE excluded.vwap END,
+    received_at = CASE WHEN l.ts > excluded.ts THEN l.received_at ELSE excluded.received_at END,
+    written_from = excluded.written_from,
+    rewrites = l.rewrites + (excluded.written_from <= l.ts)::integer
 )
 SELECT count(*) AS stored, count(*) FILTER (WHERE revision > 0) AS corrected,
        min(ts) AS first, max(ts) AS last
@@ -96,14 +104,22 @@ WITH base AS MATERIALIZED (
   WHERE p.ts IS NOT NULL OR s.ts + $5::interval <= w.closed_through
 ), latest AS (
   INSERT INTO tracker.latest_bar AS l
-    (symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at)
+    (symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at, written_from)
   SELECT DISTINCT ON (symbol_id, timeframe)
-    symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at
+    symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at,
+    min(ts) OVER (PARTITION BY symbol_id, timeframe)
   FROM stored ORDER BY symbol_id, timeframe, ts DESC
   ON CONFLICT (symbol_id, timeframe) DO UPDATE SET
-    ts = excluded.ts, open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-    volume = excluded.volume, vwap = excluded.vwap, received_at = excluded.received_at
-  WHERE l.ts <= excluded.ts
+    ts = greatest(l.ts, excluded.ts),
+    open = CASE WHEN l.ts > excluded.ts THEN l.open ELSE excluded.open END,
+    high = CASE WHEN l.ts > excluded.ts THEN l.high ELSE excluded.high END,
+    low = CASE WHEN l.ts > excluded.ts THEN l.low ELSE excluded.low END,
+    close = CASE WHEN l.ts > excluded.ts THEN l.close ELSE excluded.close END,
+    volume = CASE WHEN l.ts > excluded.ts THEN l.volume ELSE excluded.volume END,
+    vwap = CASE WHEN l.ts > excluded.ts THEN l.vwap ELSE excluded.vwap END,
+    received_at = CASE WHEN l.ts > excluded.ts THEN l.received_at ELSE excluded.received_at END,
+    written_from = excluded.written_from,
+    rewrites = l.rewrites + (excluded.written_from <= l.ts)::integer
 )
 SELECT count(*) FROM stored;
 
@@ -135,30 +151,6 @@ SELECT coalesce(
      WHERE o.symbol_id = s.symbol_id AND o.timeframe = s.base_timeframe ORDER BY ts LIMIT 1
    ) o)
 );
-
--- name: first_stored
--- The oldest stored bar of a timeframe over all symbols.
-SELECT min(o.ts) FROM tracker.symbols s
-CROSS JOIN LATERAL (
-  SELECT ts FROM tracker.ohlc_data o
-  WHERE o.symbol_id = s.symbol_id AND o.timeframe = $1 ORDER BY ts LIMIT 1
-) o;
-
--- name: window_copy
--- All symbols' bars of one timeframe that open in [$2, $3), for COPY into NumPy; a range of the primary key for each
--- symbol, because a condition on time alone would read whole months.
-SELECT o.symbol_id, (extract(epoch FROM o.ts))::bigint, o.open, o.high, o.low, o.close, o.volume
-FROM tracker.symbols s
-CROSS JOIN LATERAL (
-  SELECT * FROM tracker.ohlc_data d
-  WHERE d.symbol_id = s.symbol_id AND d.timeframe = $1 AND d.ts >= $2 AND d.ts < $3
-  OFFSET 0
-) o
-ORDER BY o.symbol_id, o.ts;
-
--- name: last_revision
--- The number of the newest revision, by which readers see that closed bars changed.
-SELECT coalesce(max(revision_id), 0) FROM tracker.bar_revisions;
 
 -- name: reject
 -- Keep what was not believed, with the reason and the frame it came in; REST repeats what the stream said.

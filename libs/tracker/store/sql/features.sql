@@ -11,11 +11,6 @@ SELECT feature_set FROM tracker.feature_sets WHERE hash = $1;
 -- Let the view of named columns show this set; does nothing where it does already.
 SELECT tracker.name_features($1);
 
--- name: history_state
--- Changes whenever bars of closed buckets changed or came in: by a correction, late, or as a piece of history.
-SELECT (SELECT coalesce(max(revision_id), 0) FROM tracker.bar_revisions) AS revision,
-       (SELECT count(*) FROM tracker.backfill_chunks WHERE status = 'done') AS chunks;
-
 -- name: write
 -- Store the features of many bars, their values laid end to end; computing them again changes nothing but the time.
 INSERT INTO tracker.ml_features AS f (symbol_id, timeframe, ts, feature_set, values)

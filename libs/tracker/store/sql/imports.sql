@@ -79,17 +79,25 @@ WITH corrected AS (
 SELECT (extract(epoch FROM ts))::bigint AS ts FROM corrected;
 
 -- name: raise_latest
--- Bring latest_bar up to the newest bar of one symbol and timeframe that opens in [$3, $4].
+-- Bring latest_bar up to the newest bar of one symbol and timeframe that opens in [$3, $4], all of which may be new or
+-- changed.
 INSERT INTO tracker.latest_bar AS l
-  (symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at)
-SELECT symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at
+  (symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at, written_from)
+SELECT symbol_id, timeframe, ts, open, high, low, close, volume, vwap, received_at, $3
 FROM tracker.ohlc_data
 WHERE symbol_id = $1 AND timeframe = $2 AND ts BETWEEN $3 AND $4
 ORDER BY ts DESC LIMIT 1
 ON CONFLICT (symbol_id, timeframe) DO UPDATE SET
-  ts = excluded.ts, open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-  volume = excluded.volume, vwap = excluded.vwap, received_at = excluded.received_at
-WHERE l.ts <= excluded.ts;
+  ts = greatest(l.ts, excluded.ts),
+  open = CASE WHEN l.ts > excluded.ts THEN l.open ELSE excluded.open END,
+  high = CASE WHEN l.ts > excluded.ts THEN l.high ELSE excluded.high END,
+  low = CASE WHEN l.ts > excluded.ts THEN l.low ELSE excluded.low END,
+  close = CASE WHEN l.ts > excluded.ts THEN l.close ELSE excluded.close END,
+  volume = CASE WHEN l.ts > excluded.ts THEN l.volume ELSE excluded.volume END,
+  vwap = CASE WHEN l.ts > excluded.ts THEN l.vwap ELSE excluded.vwap END,
+  received_at = CASE WHEN l.ts > excluded.ts THEN l.received_at ELSE excluded.received_at END,
+  written_from = excluded.written_from,
+  rewrites = l.rewrites + (excluded.written_from <= l.ts)::integer;
 
 -- name: coarse_there
 -- The bars of one symbol in [$3, $4) that can be rolled up from its bars of timeframe $5, by timeframe and open in Unix
@@ -140,13 +148,6 @@ WITH rolled AS (
   WHERE s.ts >= w.opened_at AND s.ts + $6::interval <= w.closed_through
 )
 SELECT count(*) FROM stored;
-
--- name: span
--- The oldest and the newest bar of one symbol and timeframe that open in [$3, $4), archived ones included.
-SELECT (SELECT ts FROM tracker.ohlc_all WHERE symbol_id = $1 AND timeframe = $2 AND ts >= $3 AND ts < $4
-        ORDER BY ts LIMIT 1) AS first,
-       (SELECT ts FROM tracker.ohlc_all WHERE symbol_id = $1 AND timeframe = $2 AND ts >= $3 AND ts < $4
-        ORDER BY ts DESC LIMIT 1) AS last;
 
 -- name: there
 -- Which of the given moments have a bar of one symbol and timeframe.

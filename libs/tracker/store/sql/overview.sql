@@ -42,11 +42,3 @@ SELECT DISTINCT ON (date_bin('1 hour', e.ts, timestamptz '1970-01-01 00:00:00+00
 FROM tracker.equity_curve e
 WHERE e.account = $1 AND e.ts > (SELECT max(ts) FROM tracker.equity_curve WHERE account = $1) - interval '7 days'
 ORDER BY date_bin('1 hour', e.ts, timestamptz '1970-01-01 00:00:00+00'), e.ts DESC;
-
--- name: minutes
--- Closes of one symbol's finest bars over the last hours, for the chart.
-SELECT o.ts, o.close FROM tracker.symbols s
-JOIN tracker.latest_bar l ON l.symbol_id = s.symbol_id AND l.timeframe = s.base_timeframe
-JOIN tracker.ohlc_data o ON o.symbol_id = s.symbol_id AND o.timeframe = s.base_timeframe
-WHERE s.symbol = $1 AND o.ts > l.ts - interval '4 hours' AND o.ts <= l.ts
-ORDER BY o.ts;

@@ -16,17 +16,6 @@ INSERT INTO tracker.signals
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT (strategy, symbol_id, decided_at) DO NOTHING;
 
--- name: last_bars
--- Each active symbol's last bar of a timeframe that opens in [$2, $3).
-SELECT s.symbol_id, o.ts
-FROM tracker.symbols s
-CROSS JOIN LATERAL (
-  SELECT o.ts FROM tracker.ohlc_data o
-  WHERE o.symbol_id = s.symbol_id AND o.timeframe = $1 AND o.ts >= $2 AND o.ts < $3
-  ORDER BY o.ts DESC LIMIT 1
-) o
-WHERE s.status = 'active';
-
 -- name: watermark
 -- How far a strategy has scanned.
 SELECT closed_through FROM tracker.scan_watermarks WHERE strategy = $1;

@@ -16,6 +16,12 @@ SELECT symbol_id, symbol, status, status_reason, base_timeframe::text AS base_ti
        vendor_tickers::text AS vendor_tickers
 FROM tracker.symbols ORDER BY symbol;
 
+-- name: find
+-- The symbol of that name.
+SELECT symbol_id, symbol, status, status_reason, base_timeframe::text AS base_timeframe, lot_step, min_notional,
+       vendor_tickers::text AS vendor_tickers
+FROM tracker.symbols WHERE symbol = $1;
+
 -- name: set_status
 -- Change whether bars are expected from a symbol, with the reason.
 UPDATE tracker.symbols SET status = $2, status_reason = $3, status_since = now()
