@@ -71,6 +71,7 @@ bench: setup-dev
 	@found=`ls benchmarks/bench_*.py 2>/dev/null`; \
 	if [ -z "$$found" ]; then echo "there is no benchmark yet"; exit 0; fi; \
 	for each in $$found; do $(BIN)/python $$each || exit 1; done
+	$(BIN)/python benchmarks/market_data.py
 
 render: setup
 	$(BIN)/tracker fleet render

@@ -167,10 +167,10 @@ async def read_resume_point(transaction: Transaction) -> datetime | None:
 
 async def reject(transaction: Transaction, rejections: Iterable[Rejection]) -> None:
     """Keep rejected bars with their reasons; a bar refused before for the same reason is not noted again."""
-    await transaction.execute_many(
-        "bars.reject",
-        [(each.source, each.symbol, each.timeframe, each.ts, each.reason, each.frame) for each in rejections],
-    )
+    rows = [(each.source, each.symbol, each.timeframe, each.ts, each.reason, each.frame) for each in rejections]
+    # Even nothing would be sent to the server, with every minute.
+    if rows:
+        await transaction.execute_many("bars.reject", rows)
 
 
 async def count_bars(transaction: Transaction) -> dict[str, dict[str, int]]:

@@ -46,7 +46,9 @@ SETTINGS: dict[str, str] = {
     "listen_addresses": "",
     "fsync": "on",
     "max_connections": "60",
-    "shared_buffers": "256MB",
+    # Room for the running month of 90 symbols, whose days lie in as many pages as they have minutes; what is not used
+    # takes no memory.
+    "shared_buffers": "512MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "256MB",
     "max_wal_size": "2GB",
