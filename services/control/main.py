@@ -15,6 +15,7 @@ from tracker.runtime.settings import environment, load_settings
 
 from services.control.settings import ControlSettings
 from services.control.source import CATCH_UP, Source
+from services.control.verify import verify_app
 
 app = typer.Typer(
     help="Starts, watches and stops the fleet.",
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 fleet_app = typer.Typer(help="The table of services, configs/fleet.toml.", no_args_is_help=True)
 app.add_typer(fleet_app, name="fleet")
+app.add_typer(verify_app, name="verify")
 
 
 @app.command()
