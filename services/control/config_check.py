@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tracker.domain.signal import Strategy
-from tracker.runtime.strategies import load_strategy
+from tracker.domain.errors import ConfigError
+from tracker.runtime.strategies import configured_strategies, load_rules, load_strategy, scanned_strategies
 from tracker.runtime.trading_rules import load_trading_rules
 from tracker.runtime.universe import load_universe
 
 
-def check_configs(config_dir: Path) -> None:
-    """Raise ConfigError naming file, field and value where a service could not start with what it would read."""
+def check_configs(config_dir: Path, strategies_dir: Path) -> list[str]:
+    """Return what is worth knowing before a start, a sentence each.
+
+    Raises ConfigError naming file, field and value where a service could not start with what it would read.
+    """
     load_universe(config_dir / "universe.toml")
-    for strategy in Strategy:
-        load_strategy(config_dir, strategy)
     load_trading_rules(config_dir)
+    rules = load_rules(strategies_dir)
+    configured, scanned = configured_strategies(config_dir), scanned_strategies(config_dir)
+    for strategy in configured:
+        if strategy not in rules:
+            path, own = config_dir / "strategies" / f"{strategy}.toml", strategies_dir / f"{strategy}.py"
+            raise ConfigError(f"{path}: there is no rule {strategy.value!r}: {own} is missing")
+    for strategy in (*rules, *scanned):
+        load_strategy(config_dir, strategy, rules=rules)
+    return [
+        f"{strategy} can be backtested, but has no scanner: add a [[service]] with --strategy {strategy}"
+        " to configs/fleet.toml to have it look at the market"
+        for strategy in configured
+        if strategy not in scanned
+    ]

@@ -179,7 +179,7 @@ def export(
 
 @app.command()
 def backtest(
-    strategy: Annotated[Strategy, typer.Option(help="Whose rule.")],
+    strategy: Annotated[Strategy, typer.Option(help="Whose rule.", parser=Strategy, metavar="NAME")],
     first: Annotated[str | None, typer.Option("--from", help="ISO time after which decisions are taken [all].")] = None,
     end: Annotated[str | None, typer.Option("--to", help="ISO time of the last decision [all].")] = None,
     symbols: Annotated[str, typer.Option(help="Only these, separated by commas [all].")] = "",

@@ -14,7 +14,7 @@ BUILD_COMMAND = (
 )
 MIGRATE_COMMAND = "tracker migrate"
 _RESTART = {Restart.ALWAYS: "ALWAYS", Restart.ON_FAILURE: "ON_FAILURE", Restart.NEVER: "NEVER"}
-_SHARED_PATHS = ["/libs/**", "/configs/**", "/pyproject.toml", "/requirements.lock"]
+_SHARED_PATHS = ["/libs/**", "/configs/**", "/strategies/**", "/pyproject.toml", "/requirements.lock"]
 
 
 def railway_file(fleet: Fleet, service: FleetService) -> str:

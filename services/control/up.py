@@ -97,7 +97,7 @@ def fleet_here(settings: ControlSettings) -> FleetRun:
 def bring_up(run: FleetRun, source: Source, *, detach: bool, console: Console) -> None:
     """Start the fleet; then watch it until a signal comes and drain it, or leave it running."""
     stop = StopRequest()
-    check_configs(load_settings(ControlSettings).config_dir)
+    _check(console)
     run.places.prepare()
     claim_database(run.places.state_dir, run.environment, source)
     was_running = run.supervisor.is_running()
@@ -133,6 +133,12 @@ def bring_down(run: FleetRun, console: Console) -> None:
     with console.status("stopping") as line:
         was_up = run.stop(lambda step: _step(console, line.update, step))
     console.print("The fleet is down." if was_up else "The fleet does not run.")
+
+
+def _check(console: Console) -> None:
+    settings = load_settings(ControlSettings)
+    for sentence in check_configs(settings.config_dir, settings.strategies_dir):
+        console.print(sentence, style="yellow", soft_wrap=True, highlight=False)
 
 
 def _usual(source: Source, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,16 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tracker.domain.clock import Clock
-from tracker.domain.errors import SchemaError
+from tracker.domain.errors import ConfigError, SchemaError
 from tracker.domain.instrument import Instrument
 from tracker.domain.money import decimal_of
-from tracker.domain.signal import Signal
+from tracker.domain.signal import Signal, Strategy
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import Book, moment_of, seconds_of
 from tracker.quant.portfolio.engine import Engine
 from tracker.runtime.config import config_hash
 from tracker.runtime.logging import Logger
+from tracker.runtime.strategies import configured_strategies, scanned_strategies
 from tracker.runtime.trading_rules import load_trading_rules
 from tracker.store.bars import BARS_CHANNEL, Watermark, read_watermarks
 from tracker.store.database import Database, Transaction
@@ -55,6 +56,16 @@ def build(settings: PaperTraderSettings, database: Database, clock: Clock, log: 
     return PaperTrader(database, load_trading_rules(settings.config_dir), settings, clock, log)
 
 
+def strategies_of(settings: PaperTraderSettings) -> tuple[Strategy, ...]:
+    """Return the strategies whose scans are waited for; raises ConfigError naming one that there is not."""
+    if settings.strategies is None:
+        return scanned_strategies(settings.config_dir)
+    unknown = sorted(set(settings.strategies) - set(configured_strategies(settings.config_dir)))
+    if unknown:
+        raise ConfigError(f"environment: strategies = {unknown[0]!r}: there is no such file in configs/strategies")
+    return settings.strategies
+
+
 class PaperTrader:
     """The service: acts on every minute once it is complete and scanned."""
 
@@ -76,7 +87,7 @@ class PaperTrader:
         self._account = rules.paper.account.name
         self._batch = settings.batch_minutes * MINUTE
         self._log = log
-        self._patience = ScanPatience(settings.strategies, settings.signal_grace_seconds, clock)
+        self._patience = ScanPatience(strategies_of(settings), settings.signal_grace_seconds, clock)
         self._counts: dict[str, Any] = {"processed_through": None, "open_positions": 0, "fills": 0, "late": 0}
 
     async def run_once(self) -> bool:

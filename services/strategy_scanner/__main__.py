@@ -2,22 +2,28 @@
 
 import argparse
 
+from tracker.domain.clock import Clock
 from tracker.domain.signal import Strategy
+from tracker.runtime.logging import Logger
 from tracker.runtime.service import main
-from tracker.runtime.strategies import load_strategy
+from tracker.runtime.strategies import load_rules, load_strategy
+from tracker.store.database import Database
 
 from services.strategy_scanner.service import StrategyScanner
 from services.strategy_scanner.settings import ScannerSettings
 
+
+def scan_with(strategy: Strategy) -> None:
+    """Run the scanner of one strategy until it is told to stop."""
+
+    def build(settings: ScannerSettings, database: Database, clock: Clock, log: Logger) -> StrategyScanner:
+        config = load_strategy(settings.config_dir, strategy, rules=load_rules(settings.strategies_dir))
+        return StrategyScanner(database, config, settings, log)
+
+    main(f"strategy_scanner_{strategy}", ScannerSettings, build, role="tracker_strategy_scanner")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="scan every bar close with one strategy")
-    parser.add_argument("--strategy", type=Strategy, choices=list(Strategy), required=True)
-    strategy: Strategy = parser.parse_args().strategy
-    main(
-        f"strategy_scanner_{strategy}",
-        ScannerSettings,
-        lambda settings, database, clock, log: StrategyScanner(
-            database, load_strategy(settings.config_dir, strategy), settings, log
-        ),
-        role="tracker_strategy_scanner",
-    )
+    parser.add_argument("--strategy", type=Strategy, required=True)
+    scan_with(parser.parse_args().strategy)

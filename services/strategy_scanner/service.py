@@ -13,7 +13,6 @@ from tracker.domain.instrument import InstrumentStatus
 from tracker.domain.signal import Decision, Signal
 from tracker.domain.timeframe import EPOCH
 from tracker.quant.features import FEATURE_SET
-from tracker.quant.strategies import RULES
 from tracker.quant.strategies.signals import signal_of
 from tracker.runtime.logging import Logger
 from tracker.runtime.strategies import StrategyConfig
@@ -59,7 +58,7 @@ class StrategyScanner:
         self._config = config
         self._settings = settings
         self._log = log
-        self._rule = RULES[config.strategy]
+        self._rule = config.rule
         self._scans = 0
         self._signals = 0
         self._through: datetime | None = None

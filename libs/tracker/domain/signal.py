@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
-class Strategy(StrEnum):
-    """The strategies of the fleet."""
+class Strategy(str):
+    """Name of a strategy: that of its rule's file, of its toml file, and in every row it leaves.
 
-    DCA = "dca"
-    SWING = "swing"
-    CHANNEL = "channel"
+    At most 40 of a-z, 0-9 and _, a letter first; raises ValueError for anything else.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, name: str) -> Self:
+        """Check the name."""
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a strategy: at most 40 of a-z, 0-9 and _, a letter first")
+        return super().__new__(cls, name)
+
+    @property
+    def value(self) -> str:
+        """The name as plain text."""
+        return str(self)
 
 
 class Side(StrEnum):

@@ -56,6 +56,9 @@ class ServiceSettings(BaseSettings):
     config_dir: Path = Field(
         default=PROJECT_ROOT / "configs", validation_alias=AliasChoices("TRACKER_CONFIG_DIR")
     )
+    strategies_dir: Path = Field(
+        default=PROJECT_ROOT / "strategies", validation_alias=AliasChoices("TRACKER_STRATEGIES_DIR")
+    )
 
     @property
     def database_policy(self) -> Policy:

@@ -11,6 +11,7 @@ from tracker.domain.bar import Bar
 from tracker.domain.instrument import Instrument
 from tracker.domain.signal import Signal, Strategy
 from tracker.domain.timeframe import Timeframe
+from tracker.quant.strategies import RULES
 from tracker.store.bars import advance_watermark, ensure_partitions, upsert_bars
 from tracker.store.database import Database
 from tracker.store.scans import advance_scan_watermark, write_signals
@@ -80,7 +81,7 @@ class PaperWorld:
             await write_signals(transaction, Timeframe.M15, signals)
             await transaction.commit()
 
-    async def scanned(self, through: datetime, strategies: Iterable[Strategy] = tuple(Strategy)) -> None:
+    async def scanned(self, through: datetime, strategies: Iterable[Strategy] = tuple(RULES)) -> None:
         """Declare every close up to `through` scanned."""
         async with self.owner.transaction() as transaction:
             for strategy in strategies:

@@ -71,7 +71,7 @@ def make_candles(rows: Iterable[tuple[float, ...]], seconds: int = 60) -> list[C
 def make_signal(**changes: Any) -> Signal:
     """Return a swing signal at noon: long from 100, stop 95, target 110, one day to live."""
     plain = Signal(
-        strategy=Strategy.SWING,
+        strategy=Strategy("swing"),
         symbol_id=1,
         decided_at=NOON,
         side=Side.LONG,

@@ -55,7 +55,7 @@ def write_candles(
 
 def request(candles: str | Path, **changes: Any) -> BacktestRequest:
     plain: dict[str, Any] = {
-        "strategy": Strategy.CHANNEL,
+        "strategy": Strategy("channel"),
         "first": None,
         "end": None,
         "symbols": (),

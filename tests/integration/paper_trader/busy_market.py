@@ -16,6 +16,7 @@ from tracker.testing.trades import NOON, make_signal
 
 HOURS = 6
 SYMBOLS = {"AAA-USD": Timeframe.M1, "BBB-USD": Timeframe.M1, "CCC-USD": Timeframe.M5, "DDD-USD": Timeframe.M1}
+SHAPES = LADDER, TRAILING, PLAIN = Strategy("dca"), Strategy("swing"), Strategy("channel")
 
 
 def random_rows(rng: random.Random, count: int, volatility: float) -> list[tuple[float, ...]]:
@@ -49,7 +50,7 @@ async def busy_market(desk: Desk) -> None:
         for quarter in range(HOURS * 4):
             at = NOON + minutes(15 * quarter)
             price = rows[max(quarter * 900 // timeframe.seconds - 1, 0)][3]
-            for strategy in Strategy:
+            for strategy in SHAPES:
                 if rng.random() < 0.6:
                     signals.append(random_signal(rng, strategy, ids[name], price, at - NOON))
     await desk.world.signals(signals)
@@ -70,7 +71,7 @@ def random_signal(
         target=price * 1.01,
         expires_at=at + minutes(rng.choice([20, 45, 90])),
     )
-    if strategy is Strategy.DCA:
+    if strategy == LADDER:
         return replace(
             plain,
             ladder=(price * 0.997, price * 0.994),
@@ -78,6 +79,6 @@ def random_signal(
             target_fraction=0.004,
             target=price * 1.004,
         )
-    if strategy is Strategy.SWING:
+    if strategy == TRAILING:
         return replace(plain, trail_distance=price * 0.005)
     return plain

@@ -97,7 +97,7 @@ async def test_costs_are_taken_and_the_ledger_still_adds_up(desk: Desk) -> None:
 
 async def test_a_ladder_with_partial_fills(desk: Desk) -> None:
     ladder: dict[str, Any] = {
-        "strategy": Strategy.SWING,
+        "strategy": Strategy("swing"),
         "ladder": (98.0, 96.5),
         "size_weights": (0.2, 0.3, 0.5),
         "stop": 95.0,

@@ -40,9 +40,9 @@ class Floor:
     ids: dict[str, int] = field(default_factory=dict[str, int])
     opened: datetime = OPENED
 
-    def scanner(self, strategy: Strategy = Strategy.SWING, **settings: Any) -> StrategyScanner:
+    def scanner(self, strategy: str = "swing", **settings: Any) -> StrategyScanner:
         chosen = load_settings(ScannerSettings, settings)
-        config = load_strategy(PROJECT_ROOT / "configs", strategy)
+        config = load_strategy(PROJECT_ROOT / "configs", Strategy(strategy))
         return StrategyScanner(self.database, config, chosen, get_logger("test"))
 
     async def run(self, service: StrategyScanner | FeatureCalculator) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
+from tracker.quant.strategies import RULES
 
 from services.strategy_scanner.looks import QUIET_LIMIT
 
@@ -65,7 +65,7 @@ async def test_batches_restarts_and_repetition_leave_the_same_rows(floor: Any) -
     await floor.trade("HOLE-USD", (HISTORY, hole), (hole + 5 * QUARTER, end))
     await floor.trade("GONE-USD", (HISTORY, opened - QUIET_LIMIT + timedelta(hours=20)))
     await floor.close(end)
-    for strategy in Strategy:
+    for strategy in RULES:
         assert await floor.run(floor.scanner(strategy, closes_per_run=1_000)) == 1
     looks, signals = await floor.looks(), await floor.signals()
     assert {row["strategy"] for row in looks} == {"dca", "swing", "channel"}
@@ -73,12 +73,12 @@ async def test_batches_restarts_and_repetition_leave_the_same_rows(floor: Any) -
 
     # Again over what is there already, by a scanner that starts anew each time.
     await floor.execute("TRUNCATE tracker.scan_watermarks")
-    while await floor.scanner(Strategy.SWING, closes_per_run=50).run_once():
+    while await floor.scanner("swing", closes_per_run=50).run_once():
         pass
     assert (await floor.looks(), await floor.signals()) == (looks, signals)
 
     await floor.forget()
-    for strategy, closes_per_run in zip(Strategy, (7, 31, 200), strict=True):
+    for strategy, closes_per_run in zip(RULES, (7, 31, 200), strict=True):
         await floor.run(floor.scanner(strategy, closes_per_run=closes_per_run))
     assert (await floor.looks(), await floor.signals()) == (looks, signals)
 
@@ -87,7 +87,7 @@ async def test_each_signal_belongs_to_a_look_of_the_same_config(floor: Any) -> N
     end = floor.opened + timedelta(days=4)
     await floor.trade("BTC-USD", (HISTORY, end))
     await floor.close(end)
-    for strategy in Strategy:
+    for strategy in RULES:
         await floor.run(floor.scanner(strategy))
     pairs = await floor.fetch(
         "SELECT h.decision, h.config_hash AS look_hash, h.signal_strength, h.market_regime AS look_regime, s.*"

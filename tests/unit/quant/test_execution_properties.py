@@ -172,7 +172,7 @@ class Books:
         )
         self.position = Position(
             account="a",
-            strategy=Strategy.DCA,
+            strategy=Strategy("dca"),
             symbol_id=1,
             decided_at=NOON,
             signal_id=1,
@@ -191,7 +191,7 @@ class Books:
     def book(self, execution: Execution, bar: Candle, params: ExecutionParams) -> None:
         """Write one fill."""
         side = OrderSide.SELL if execution.kind is OrderKind.EXIT else OrderSide.BUY
-        key = OrderKey(account="a", strategy=Strategy.DCA, symbol_id=1, decided_at=NOON, leg="any")
+        key = OrderKey(account="a", strategy=Strategy("dca"), symbol_id=1, decided_at=NOON, leg="any")
         order = Order(
             key=key,
             kind=execution.kind,

@@ -30,15 +30,15 @@ def test_an_empty_portfolio_takes_it() -> None:
 
 
 def test_another_strategy_may_hold_the_same_symbol() -> None:
-    assert isinstance(verdict(Portfolio(live={(Strategy.DCA, 1)}, **RICH)), Approved)
+    assert isinstance(verdict(Portfolio(live={(Strategy("dca"), 1)}, **RICH)), Approved)
 
 
 @pytest.mark.parametrize(
     ("portfolio", "changes", "reason"),
     [
-        (Portfolio(live={(Strategy.SWING, 1)}, **RICH), {}, RefusalReason.ALREADY_OPEN),
+        (Portfolio(live={(Strategy("swing"), 1)}, **RICH), {}, RefusalReason.ALREADY_OPEN),
         (
-            Portfolio(live={(Strategy.SWING, 2), (Strategy.DCA, 3)}, **RICH),
+            Portfolio(live={(Strategy("swing"), 2), (Strategy("dca"), 3)}, **RICH),
             {},
             RefusalReason.TOO_MANY_POSITIONS,
         ),

@@ -17,7 +17,7 @@ from tracker.quant.strategies import RULES, Proposals
 
 # A textbook setup of each strategy at a close of 100; everything else is a variation of these.
 IDEAL: dict[Strategy, dict[str, float]] = {
-    Strategy.DCA: {
+    Strategy("dca"): {
         "drawdown_96": -4.0,
         "natr_14": 0.5,
         "rsi_14": 24.0,
@@ -32,7 +32,7 @@ IDEAL: dict[Strategy, dict[str, float]] = {
         "h1_adx_14": 22.0,
         "h1_linreg_48_slope_pct": -0.05,
     },
-    Strategy.SWING: {
+    Strategy("swing"): {
         "breakout_20_distance": 0.2,
         "ema_9_21_spread": 0.3,
         "ema_21_distance": 0.8,
@@ -50,7 +50,7 @@ IDEAL: dict[Strategy, dict[str, float]] = {
         "h1_linreg_48_r2": 0.8,
         "h1_linreg_48_slope_pct": 0.1,
     },
-    Strategy.CHANNEL: {
+    Strategy("channel"): {
         "linreg_48_position": 0.08,
         "linreg_48_slope_pct": 0.005,
         "linreg_48_half_width_pct": 1.5,
@@ -97,7 +97,7 @@ def frames(draw: st.DrawFn, strategy: Strategy) -> FeatureFrame:
     return FeatureFrame(close=close, decided_at=decided_at, columns=columns)
 
 
-STRATEGIES = list(Strategy)
+STRATEGIES = list(RULES)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -118,61 +118,61 @@ def test_ideal_rows_name_exactly_what_the_rule_reads(strategy: Strategy) -> None
 @pytest.mark.parametrize(
     ("strategy", "changes", "reason"),
     [
-        (Strategy.DCA, {"drawdown_96": -2.9}, SkipReason.NO_SETUP),
-        (Strategy.DCA, {"drawdown_96": -1.4, "natr_14": 0.15}, SkipReason.NO_SETUP),
-        (Strategy.DCA, {"rsi_14": 39.0}, SkipReason.NO_SETUP),
-        (Strategy.DCA, {"natr_14": 0.09}, SkipReason.VOLATILITY_OUT_OF_RANGE),
-        (Strategy.DCA, {"natr_14": 3.1, "drawdown_96": -30.0}, SkipReason.VOLATILITY_OUT_OF_RANGE),
-        (Strategy.DCA, {"volume_trend_20_96": 0.4}, SkipReason.VOLUME_TOO_LOW),
-        (Strategy.DCA, {"h1_adx_14": 50.0}, SkipReason.TREND_AGAINST),
+        (Strategy("dca"), {"drawdown_96": -2.9}, SkipReason.NO_SETUP),
+        (Strategy("dca"), {"drawdown_96": -1.4, "natr_14": 0.15}, SkipReason.NO_SETUP),
+        (Strategy("dca"), {"rsi_14": 39.0}, SkipReason.NO_SETUP),
+        (Strategy("dca"), {"natr_14": 0.09}, SkipReason.VOLATILITY_OUT_OF_RANGE),
+        (Strategy("dca"), {"natr_14": 3.1, "drawdown_96": -30.0}, SkipReason.VOLATILITY_OUT_OF_RANGE),
+        (Strategy("dca"), {"volume_trend_20_96": 0.4}, SkipReason.VOLUME_TOO_LOW),
+        (Strategy("dca"), {"h1_adx_14": 50.0}, SkipReason.TREND_AGAINST),
         (
-            Strategy.DCA,
+            Strategy("dca"),
             {"bb_20_percent_b": 0.2, "mfi_14": 50.0, "volume_ratio_20": 1.0, "lower_wick_share": 0.1},
             SkipReason.TOO_FEW_CONFIRMATIONS,
         ),
         (
-            Strategy.DCA,
+            Strategy("dca"),
             {"drawdown_96": -3.0, "rsi_14": 37.0, "volume_trend_20_96": 0.6},
             SkipReason.STRENGTH_TOO_LOW,
         ),
-        (Strategy.SWING, {"breakout_20_distance": -0.1}, SkipReason.NO_SETUP),
-        (Strategy.SWING, {"ema_21_distance": 2.1}, SkipReason.NO_SETUP),
+        (Strategy("swing"), {"breakout_20_distance": -0.1}, SkipReason.NO_SETUP),
+        (Strategy("swing"), {"ema_21_distance": 2.1}, SkipReason.NO_SETUP),
         (
-            Strategy.SWING,
+            Strategy("swing"),
             {"breakout_20_distance": -0.5, "ema_21_distance": 0.1, "log_return_1": -0.1},
             SkipReason.NO_SETUP,
         ),
-        (Strategy.SWING, {"natr_14": 5.0}, SkipReason.VOLATILITY_OUT_OF_RANGE),
-        (Strategy.SWING, {"h1_ema_21_distance": -0.1}, SkipReason.TREND_AGAINST),
-        (Strategy.SWING, {"h1_minus_di_14": 36.0}, SkipReason.TREND_AGAINST),
-        (Strategy.SWING, {"h1_adx_14": 15.0}, SkipReason.TREND_AGAINST),
-        (Strategy.SWING, {"ema_100_distance": -0.1}, SkipReason.TREND_AGAINST),
-        (Strategy.SWING, {"volume_ratio_20": 0.5}, SkipReason.VOLUME_TOO_LOW),
+        (Strategy("swing"), {"natr_14": 5.0}, SkipReason.VOLATILITY_OUT_OF_RANGE),
+        (Strategy("swing"), {"h1_ema_21_distance": -0.1}, SkipReason.TREND_AGAINST),
+        (Strategy("swing"), {"h1_minus_di_14": 36.0}, SkipReason.TREND_AGAINST),
+        (Strategy("swing"), {"h1_adx_14": 15.0}, SkipReason.TREND_AGAINST),
+        (Strategy("swing"), {"ema_100_distance": -0.1}, SkipReason.TREND_AGAINST),
+        (Strategy("swing"), {"volume_ratio_20": 0.5}, SkipReason.VOLUME_TOO_LOW),
         (
-            Strategy.SWING,
+            Strategy("swing"),
             {"adx_14": 15.0, "rsi_14": 80.0, "volume_ratio_20": 1.2, "obv_slope_20": 0.0},
             SkipReason.TOO_FEW_CONFIRMATIONS,
         ),
         (
-            Strategy.SWING,
+            Strategy("swing"),
             {"h1_adx_14": 19.0, "h1_plus_di_14": 14.0, "volume_ratio_20": 0.8},
             SkipReason.STRENGTH_TOO_LOW,
         ),
-        (Strategy.CHANNEL, {"linreg_48_position": 0.3}, SkipReason.NO_SETUP),
-        (Strategy.CHANNEL, {"linreg_48_position": -0.15}, SkipReason.NO_SETUP),
-        (Strategy.CHANNEL, {"linreg_48_half_width_pct": 0.7}, SkipReason.NO_SETUP),
-        (Strategy.CHANNEL, {"linreg_48_slope_pct": -0.07}, SkipReason.NO_SETUP),
-        (Strategy.CHANNEL, {"natr_14": 0.07}, SkipReason.VOLATILITY_OUT_OF_RANGE),
-        (Strategy.CHANNEL, {"h1_adx_14": 33.0}, SkipReason.TREND_AGAINST),
-        (Strategy.CHANNEL, {"h1_linreg_48_position": -0.1}, SkipReason.TREND_AGAINST),
-        (Strategy.CHANNEL, {"volume_ratio_20": 3.5}, SkipReason.VOLUME_TOO_HIGH),
+        (Strategy("channel"), {"linreg_48_position": 0.3}, SkipReason.NO_SETUP),
+        (Strategy("channel"), {"linreg_48_position": -0.15}, SkipReason.NO_SETUP),
+        (Strategy("channel"), {"linreg_48_half_width_pct": 0.7}, SkipReason.NO_SETUP),
+        (Strategy("channel"), {"linreg_48_slope_pct": -0.07}, SkipReason.NO_SETUP),
+        (Strategy("channel"), {"natr_14": 0.07}, SkipReason.VOLATILITY_OUT_OF_RANGE),
+        (Strategy("channel"), {"h1_adx_14": 33.0}, SkipReason.TREND_AGAINST),
+        (Strategy("channel"), {"h1_linreg_48_position": -0.1}, SkipReason.TREND_AGAINST),
+        (Strategy("channel"), {"volume_ratio_20": 3.5}, SkipReason.VOLUME_TOO_HIGH),
         (
-            Strategy.CHANNEL,
+            Strategy("channel"),
             {"rsi_14": 50.0, "stoch_k_14": 10.0, "lower_wick_share": 0.1, "mfi_14": 50.0},
             SkipReason.TOO_FEW_CONFIRMATIONS,
         ),
         (
-            Strategy.CHANNEL,
+            Strategy("channel"),
             {"linreg_48_position": 0.24, "h1_adx_14": 31.0, "linreg_48_slope_pct": 0.055},
             SkipReason.STRENGTH_TOO_LOW,
         ),
@@ -201,7 +201,7 @@ def test_an_unknown_feature_is_warming_up(strategy: Strategy, name: str) -> None
 
 def test_dca_plan_by_hand() -> None:
     # ATR 0.5: rungs 0.8, 1.76 and 2.912 under the entry; the stop 1.25 percent under the last.
-    result = look(Strategy.DCA)
+    result = look(Strategy("dca"))
     np.testing.assert_allclose(result.ladder, [[99.2, 98.24, 97.088]])
     np.testing.assert_allclose(result.stop, [97.088 * 0.9875])
     np.testing.assert_allclose(result.target_fraction, [0.0125])
@@ -212,13 +212,13 @@ def test_dca_plan_by_hand() -> None:
 
 
 def test_dca_target_covers_the_fees_in_quiet_markets() -> None:
-    result = look(Strategy.DCA, natr_14=0.2)
+    result = look(Strategy("dca"), natr_14=0.2)
     np.testing.assert_allclose(result.target_fraction, [0.008])
 
 
 def test_swing_plan_by_hand() -> None:
     # ATR 0.5: stop 1.25 under the entry, target twice that above, trail 1.5.
-    result = look(Strategy.SWING)
+    result = look(Strategy("swing"))
     np.testing.assert_allclose(result.stop, [98.75])
     np.testing.assert_allclose(result.target, [102.5])
     np.testing.assert_allclose(result.trail_distance, [1.5])
@@ -229,20 +229,20 @@ def test_swing_plan_by_hand() -> None:
 
 
 def test_swing_takes_a_pullback_that_turns_up() -> None:
-    result = look(Strategy.SWING, breakout_20_distance=-0.6, ema_21_distance=0.1)
+    result = look(Strategy("swing"), breakout_20_distance=-0.6, ema_21_distance=0.1)
     assert result.is_signal.tolist() == [True]
 
 
 def test_channel_plan_by_hand() -> None:
     # Channel 3 wide, the close 0.24 above its lower edge at 99.76: target 2.25 above that, stop 0.6 below.
-    result = look(Strategy.CHANNEL)
+    result = look(Strategy("channel"))
     np.testing.assert_allclose(result.target, [102.01])
     np.testing.assert_allclose(result.stop, [99.16])
     assert result.regime.tolist() == [Regime.RANGE]
 
 
 def test_channel_stop_is_never_inside_one_bar() -> None:
-    result = look(Strategy.CHANNEL, linreg_48_position=-0.1)
+    result = look(Strategy("channel"), linreg_48_position=-0.1)
     np.testing.assert_allclose(result.stop, [99.5])
 
 
@@ -280,8 +280,8 @@ def test_rows_do_not_see_each_other(strategy: Strategy, data: st.DataObject) -> 
 
 
 def test_distances_beyond_the_price_are_held_back() -> None:
-    params = replace(default_params(Strategy.DCA), spacing_atr=400.0)
-    result = RULES[Strategy.DCA].evaluate(frame_of_row(Strategy.DCA), params)
+    params = replace(default_params(Strategy("dca")), spacing_atr=400.0)
+    result = RULES[Strategy("dca")].evaluate(frame_of_row(Strategy("dca")), params)
     assert result.reason.tolist() == [SkipReason.VOLATILITY_OUT_OF_RANGE]
 
 
@@ -299,21 +299,21 @@ def test_every_shipped_number_says_what_it_is(strategy: Strategy) -> None:
 @pytest.mark.parametrize(
     ("strategy", "name", "value"),
     [
-        (Strategy.DCA, "rungs", 0),
-        (Strategy.DCA, "rungs", 9),
-        (Strategy.DCA, "rungs", 2.5),
-        (Strategy.DCA, "min_strength", 1.1),
-        (Strategy.DCA, "full_rsi", 50.0),
-        (Strategy.DCA, "full_volume_trend", 0.4),
-        (Strategy.DCA, "min_natr_pct", 9.0),
-        (Strategy.SWING, "stop_atr", 0.0),
-        (Strategy.SWING, "confirm_rsi_low", 90.0),
-        (Strategy.SWING, "full_h1_adx", 10.0),
-        (Strategy.SWING, "max_hold_minutes", "soon"),
-        (Strategy.CHANNEL, "target_position", 0.2),
-        (Strategy.CHANNEL, "min_position", 0.3),
-        (Strategy.CHANNEL, "full_width_atr", 2.0),
-        (Strategy.CHANNEL, "no_such_knob", 1.0),
+        (Strategy("dca"), "rungs", 0),
+        (Strategy("dca"), "rungs", 9),
+        (Strategy("dca"), "rungs", 2.5),
+        (Strategy("dca"), "min_strength", 1.1),
+        (Strategy("dca"), "full_rsi", 50.0),
+        (Strategy("dca"), "full_volume_trend", 0.4),
+        (Strategy("dca"), "min_natr_pct", 9.0),
+        (Strategy("swing"), "stop_atr", 0.0),
+        (Strategy("swing"), "confirm_rsi_low", 90.0),
+        (Strategy("swing"), "full_h1_adx", 10.0),
+        (Strategy("swing"), "max_hold_minutes", "soon"),
+        (Strategy("channel"), "target_position", 0.2),
+        (Strategy("channel"), "min_position", 0.3),
+        (Strategy("channel"), "full_width_atr", 2.0),
+        (Strategy("channel"), "no_such_knob", 1.0),
     ],
 )
 def test_a_wrong_parameter_is_refused_by_name(strategy: Strategy, name: str, value: object) -> None:

@@ -30,18 +30,18 @@ def signals_of(path: Path, strategy: Strategy) -> int:
     return spaced(frame.decided_at[result.is_signal])
 
 
-@pytest.mark.parametrize("strategy", list(Strategy))
+@pytest.mark.parametrize("strategy", list(RULES))
 def test_a_month_of_bitcoin_gives_some_trades(shared_candles: Path, strategy: Strategy) -> None:
     assert 8 <= signals_of(shared_candles / "BTC-PERP_1m_2022-01.csv", strategy) <= 150
 
 
-@pytest.mark.parametrize("strategy", list(Strategy))
+@pytest.mark.parametrize("strategy", list(RULES))
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_coins_give_some_trades(shared_candles: Path, strategy: Strategy, name: str) -> None:
     assert 3 <= signals_of(shared_candles / f"{name}.csv", strategy) <= 100
 
 
-@pytest.mark.parametrize("strategy", list(Strategy))
+@pytest.mark.parametrize("strategy", list(RULES))
 def test_five_days_are_enough_to_trade(shared_candles: Path, strategy: Strategy) -> None:
     fine = read_candles(shared_candles / "BTC-PERP_1m_2022-01.csv").slice(0, 5 * 1440)
     frame = frame_of(fine)
@@ -51,7 +51,7 @@ def test_five_days_are_enough_to_trade(shared_candles: Path, strategy: Strategy)
     assert not warming[205:].any()
 
 
-@pytest.mark.parametrize("strategy", list(Strategy))
+@pytest.mark.parametrize("strategy", list(RULES))
 @pytest.mark.parametrize("minutes", [7_333, 20_001, 33_615])
 def test_later_bars_change_no_decision(shared_candles: Path, strategy: Strategy, minutes: int) -> None:
     fine = read_candles(shared_candles / "BTC-PERP_1m_2022-01.csv")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tracker.domain.account import Account
 from tracker.domain.instrument import Instrument
-from tracker.domain.signal import Signal, Strategy
+from tracker.domain.signal import Signal
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.bars import BarArrays
 from tracker.quant.execution import ExecutionParams
@@ -24,6 +24,7 @@ from tracker.quant.portfolio.series import CandleSeries
 from tracker.quant.portfolio.walk import Walk
 from tracker.quant.risk import RiskConfig, RiskLimits
 from tracker.quant.sizing import SizingParams
+from tracker.quant.strategies import RULES
 from tracker.testing.trades import COSTLY, NOON, make_signal
 
 BEGIN = seconds_of(NOON)
@@ -66,7 +67,7 @@ def proposals(rng: random.Random, instrument: Instrument, series: CandleSeries) 
         price = float(series.bars.close[before])
         at = NOON + timedelta(seconds=close - BEGIN)
         signal = make_signal(
-            strategy=rng.choice(list(Strategy)),
+            strategy=rng.choice(list(RULES)),
             symbol_id=instrument.symbol_id,
             decided_at=at,
             entry=price,

@@ -1,28 +1,21 @@
-"""The rules of the fleet, one module a strategy."""
+"""The rules that are shipped: every module of this package with a RULE is one."""
 
+import pkgutil
 from collections.abc import Mapping
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
 from tracker.domain.signal import Strategy
 from tracker.quant.strategies.base import FeatureFrame, Proposals, StrategyRule
-from tracker.quant.strategies.channel import ChannelParams, ChannelRule
-from tracker.quant.strategies.dca import DcaParams, DcaRule
-from tracker.quant.strategies.swing import SwingParams, SwingRule
 
-RULES: Mapping[Strategy, StrategyRule[Any]] = MappingProxyType(
-    {Strategy.DCA: DcaRule(), Strategy.SWING: SwingRule(), Strategy.CHANNEL: ChannelRule()}
-)
 
-__all__ = [
-    "RULES",
-    "ChannelParams",
-    "ChannelRule",
-    "DcaParams",
-    "DcaRule",
-    "FeatureFrame",
-    "Proposals",
-    "StrategyRule",
-    "SwingParams",
-    "SwingRule",
-]
+def _shipped() -> dict[Strategy, StrategyRule[Any]]:
+    modules = [import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
+    rules: list[StrategyRule[Any]] = [module.RULE for module in modules if hasattr(module, "RULE")]
+    return {rule.name: rule for rule in rules}
+
+
+RULES: Mapping[Strategy, StrategyRule[Any]] = MappingProxyType(_shipped())
+
+__all__ = ["RULES", "FeatureFrame", "Proposals", "StrategyRule"]

@@ -54,6 +54,7 @@ P_contra = TypeVar("P_contra", contravariant=True)
 class StrategyRule(Protocol[P_contra]):
     """A pure rule: features of a bar close in, proposals out."""
 
+    # The name of the module that holds it as RULE.
     name: ClassVar[Strategy]
     # Columns that the rule reads; a row with a NaN in one of them is warming up.
     required_features: ClassVar[tuple[str, ...]]

@@ -74,7 +74,7 @@ class ChannelRule:
     low, stochastic turning up, a rejection wick, money flow out, the hourly channel not falling.
     """
 
-    name: ClassVar[Strategy] = Strategy.CHANNEL
+    name: ClassVar[Strategy] = Strategy("channel")
     params: ClassVar[type[ChannelParams]] = ChannelParams
     required_features: ClassVar[tuple[str, ...]] = (
         "linreg_48_position",
@@ -168,3 +168,6 @@ def _plan(frame: FeatureFrame, params: ChannelParams) -> Plan:
         target_fraction=np.full(len(frame), np.nan),
         trail_distance=np.zeros(len(frame)),
     )
+
+
+RULE = ChannelRule()

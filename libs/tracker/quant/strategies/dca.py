@@ -74,7 +74,7 @@ class DcaRule:
     stretched below the Bollinger band, money flow out, high volume, a rejection wick, hourly RSI low.
     """
 
-    name: ClassVar[Strategy] = Strategy.DCA
+    name: ClassVar[Strategy] = Strategy("dca")
     params: ClassVar[type[DcaParams]] = DcaParams
     required_features: ClassVar[tuple[str, ...]] = (
         "drawdown_96",
@@ -156,3 +156,6 @@ def _plan(frame: FeatureFrame, params: DcaParams) -> Plan:
         target_fraction=target_fraction,
         trail_distance=np.zeros(n),
     )
+
+
+RULE = DcaRule()

@@ -71,7 +71,7 @@ class SwingRule:
     clean hourly rise.
     """
 
-    name: ClassVar[Strategy] = Strategy.SWING
+    name: ClassVar[Strategy] = Strategy("swing")
     params: ClassVar[type[SwingParams]] = SwingParams
     required_features: ClassVar[tuple[str, ...]] = (
         "breakout_20_distance",
@@ -165,3 +165,6 @@ def _plan(frame: FeatureFrame, params: SwingParams) -> Plan:
         target_fraction=np.full(len(frame), np.nan),
         trail_distance=params.trail_atr * atr,
     )
+
+
+RULE = SwingRule()
