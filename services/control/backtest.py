@@ -23,11 +23,10 @@ from tracker.quant.backtest.summary import Summary, daily_equity, summarise
 from tracker.quant.backtest.trials import ONLY_TRIAL, Trials
 from tracker.quant.compiled import trade_all
 from tracker.quant.metrics import period_returns, sharpe_ratio
+from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import moment_of
-from tracker.quant.strategies import RULES
 from tracker.runtime.config import config_hash
-from tracker.runtime.settings import PROJECT_ROOT
-from tracker.runtime.strategies import StrategyConfig, load_strategy
+from tracker.runtime.strategies import StrategyConfig, load_rules, load_strategy
 from tracker.runtime.trading_rules import load_trading_rules
 from tracker.store.database import Database
 from tracker.store.trials import Trial, count_trials, log_trials
@@ -42,7 +41,6 @@ __all__ = ["EPOCH", "Backtest", "BacktestRequest", "backtest", "params_of", "wri
 DATABASE = "database"
 # Trials have one writer: whoever logs them does so in its name.
 TRIALS_ROLE = "tracker_ml_retrainer"
-CONFIGS = PROJECT_ROOT / "configs"
 
 Tell = Callable[[str, float], None]
 
@@ -77,12 +75,14 @@ def backtest(settings: ControlSettings, request: BacktestRequest, console: Conso
 
     Raises ConfigError naming a parameter, InputError naming a symbol, a span or a candle that cannot be used.
     """
-    config = load_strategy(CONFIGS, request.strategy, request.params)
+    rules = load_rules(settings.strategies_dir)
+    config = load_strategy(settings.config_dir, request.strategy, request.params, rules)
+    trading = load_trading_rules(settings.config_dir)
     with _progress(console) as progress, database_at_hand(settings) as url:
         tell = _teller(progress)
         markets = read_markets(url, request, config, tell)
         started = time.monotonic()
-        result = run_backtest(plan_of(config, markets, request), markets, trade_all, tell)
+        result = run_backtest(plan_of(config, trading, markets, request), markets, trade_all, tell)
         trials = asyncio.run(_log(url, request, config, result, markets))
         summary = summarise(result, markets, trials)
         chance = random_entry_p(result, markets)
@@ -144,9 +144,10 @@ def read_markets(url: str, request: BacktestRequest, config: StrategyConfig, tel
     return markets
 
 
-def plan_of(config: StrategyConfig, markets: Sequence[SymbolMarket], request: BacktestRequest) -> BacktestPlan:
+def plan_of(
+    config: StrategyConfig, trading: TradingRules, markets: Sequence[SymbolMarket], request: BacktestRequest
+) -> BacktestPlan:
     """Return the plan: the fleet's rules of trading over the span, or over all there is."""
-    trading = load_trading_rules(CONFIGS)
     step = config.timeframe.seconds
     first = min(int(each.candles.bars.ts[0]) for each in markets)
     end = max(int(each.decision.ts[-1]) for each in markets) + step
@@ -155,7 +156,7 @@ def plan_of(config: StrategyConfig, markets: Sequence[SymbolMarket], request: Ba
     if request.end is not None:
         end = min(end, int(request.end.timestamp()))
     return BacktestPlan(
-        rule=RULES[config.strategy],
+        rule=config.rule,
         params=config.params,
         config_hash=config.hash,
         timeframe=config.timeframe,
