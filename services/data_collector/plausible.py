@@ -26,7 +26,8 @@ class Plausibility:
     """Turns bars of the future and absurd jumps into rejections.
 
     Time is the vendor's: where a bar seems early the vendor is asked again, because a simulated clock
-    runs at any speed. A later bar at a jump's level is believed.
+    runs at any speed. A jump is believed once REST, which is asked about every rejected bar, says the same:
+    a feed that shifts its decimal point does so more than once.
     """
 
     vendor_now: Callable[[], Awaitable[datetime]]
@@ -35,7 +36,6 @@ class Plausibility:
     _known: datetime | None = None
     _known_at: float = 0.0
     _last: dict[str, tuple[datetime, float]] = field(default_factory=dict[str, tuple[datetime, float]])
-    _suspect: dict[str, tuple[datetime, float]] = field(default_factory=dict[str, tuple[datetime, float]])
 
     def heard(self, now: datetime) -> None:
         """Take note of the vendor's time."""
@@ -75,13 +75,9 @@ class Plausibility:
             return rejection_of(bar, f"ts is {bar.ts.isoformat()}, a bar that closes in the future", self.vendor)
         known = self._last.get(bar.symbol)
         if known is not None and abs(bar.ts - known[0]) <= JUMP_WITHIN and _far(bar.close, known[1]):
-            suspect = self._suspect.get(bar.symbol)
-            self._suspect[bar.symbol] = (bar.ts, bar.close)
-            if suspect is None or bar.ts <= suspect[0] or _far(bar.close, suspect[1]):
-                return rejection_of(
-                    bar, f"close is {bar.close!r}, an absurd jump from {known[1]!r} before it", self.vendor
-                )
-        self._suspect.pop(bar.symbol, None)
+            return rejection_of(
+                bar, f"close is {bar.close!r}, an absurd jump from {known[1]!r} before it", self.vendor
+            )
         self._remember(bar)
         return bar
 

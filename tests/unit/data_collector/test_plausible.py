@@ -65,11 +65,13 @@ async def test_an_absurd_jump_is_refused_however_often_it_is_shown() -> None:
     assert [type(item) for item in rest] == [Rejection, Rejection, Bar]
 
 
-async def test_a_level_that_stays_is_believed() -> None:
+async def test_a_level_that_stays_is_believed_once_rest_says_the_same() -> None:
     plausible = Plausibility(says(LATER), FixedClock(START), "polygon")
-    closes = enumerate((100.0, 9_000.0, 9_100.0, 9_000.0))
+    closes = enumerate((100.0, 9_000.0, 9_100.0))
     items = await plausible.sift([make_bar(minute, close=close) for minute, close in closes])
-    assert [type(item) for item in items] == [Bar, Rejection, Bar, Bar]
+    assert [type(item) for item in items] == [Bar, Rejection, Rejection]
+    plausible.believed([make_bar(1, close=9_000.0)])
+    assert await plausible.sift([make_bar(3, close=9_050.0)]) == [make_bar(3, close=9_050.0)]
 
 
 async def test_after_a_long_silence_a_jump_says_nothing() -> None:
