@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from rich.console import Console
-from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.quant.features import FEATURE_SET
 from tracker.quant.roll_up import roll_up
-from tracker.quant.strategies import RULES
 from tracker.quant.verify.lookahead import Change, Finding, look_ahead, random_cuts
 from tracker.quant.verify.subject import Series, Subject, features_subject, strategy_subject
 from tracker.quant.verify.synthetic import synthetic_market
-from tracker.runtime.strategies import StrategyConfig, load_strategy
+from tracker.runtime.strategies import StrategyConfig, load_strategies
 
 from services.control.settings import ControlSettings
 from services.control.verify_bars import Sample, file_sample
@@ -42,7 +40,7 @@ def hunt(
     A strategy that decides on other bars than features are tested on is tested on those. What was never known, and a
     strategy that never proposed a trade, was not tested.
     """
-    configs = [load_strategy(settings.config_dir, strategy) for strategy in Strategy]
+    configs = load_strategies(settings.config_dir, settings.strategies_dir)
     samples = [made_sample()] + ([] if candles is None else [file_sample(candles, STEP)])
     sources = [_tested(sample, configs, cuts, seed, console, features) for sample in samples]
     verdicts = _verdicts(sources)
@@ -71,9 +69,9 @@ def subjects_of(
     """Return the strategies that decide on bars of a timeframe, each on the features it reads."""
     return [
         strategy_subject(
-            RULES[config.strategy],
+            config.rule,
             config.params,
-            features(timeframe.seconds, reference, RULES[config.strategy].required_features),
+            features(timeframe.seconds, reference, config.rule.required_features),
         )
         for config in configs
         if config.timeframe is timeframe

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from tracker.domain.signal import SkipReason, Strategy
+from tracker.domain.signal import SkipReason
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.bars import BarArrays, Floats
 from tracker.quant.features import CONTEXTS, FEATURE_SPECS, OWN_SPECS, Origin
@@ -18,7 +18,7 @@ from tracker.quant.features.matrix import feature_matrix
 from tracker.quant.verify.subject import Series, code_of, features_subject
 from tracker.quant.verify.synthetic import steady_market
 from tracker.quant.verify.warmup import LONGER, DecisionWarmUp, WarmUp, decision_warm_up, warm_ups
-from tracker.runtime.strategies import load_strategy
+from tracker.runtime.strategies import load_strategies
 
 from services.control.settings import ControlSettings
 from services.control.verify_bars import Sample, file_sample
@@ -101,7 +101,7 @@ def _worse(one: WarmUp | None, other: WarmUp) -> WarmUp:
 
 def _decisions(settings: ControlSettings) -> list[DecisionWarmUp]:
     found: list[DecisionWarmUp] = []
-    configs = [load_strategy(settings.config_dir, strategy) for strategy in Strategy]
+    configs = load_strategies(settings.config_dir, settings.strategies_dir)
     for timeframe in {each.timeframe for each in configs}:
         count = DECISION_DAYS * 86_400 // timeframe.seconds
         sample = Sample(source="synthetic", bars=steady_market(count, timeframe.seconds))

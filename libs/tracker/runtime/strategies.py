@@ -79,6 +79,12 @@ def load_strategy(
     )
 
 
+def load_strategies(config_dir: Path, strategies_dir: Path) -> list[StrategyConfig]:
+    """Return every strategy with a file in configs/strategies; raises ConfigError as load_rules and load_strategy."""
+    rules = load_rules(strategies_dir)
+    return [load_strategy(config_dir, each, rules=rules) for each in configured_strategies(config_dir)]
+
+
 def configured_strategies(config_dir: Path) -> tuple[Strategy, ...]:
     """Return the strategies with a file in configs/strategies; raises ConfigError where a file's name is none."""
     return tuple(_name_of(path) for path in sorted((config_dir / "strategies").glob("*.toml")))

@@ -12,8 +12,8 @@ import pytest
 from planted import leaking_features
 from rich.console import Console
 from tracker.domain.errors import InputError
-from tracker.domain.signal import Strategy
 from tracker.quant.features import FEATURE_SET
+from tracker.quant.strategies import RULES
 from tracker.runtime.settings import environment, load_settings
 from tracker.testing.candle_files import cut_candles
 
@@ -48,7 +48,7 @@ def test_nothing_of_ours_sees_the_future(candles: Path) -> None:
     assert real["bars"] == 672
     for source in (made, real):
         subjects = {each["subject"] for each in source["findings"]}
-        assert subjects == {"features", *(str(each) for each in Strategy)}
+        assert subjects == {"features", *(str(each) for each in RULES)}
         tested = [each["column"] for each in source["findings"] if each["subject"] == "features"]
         assert tuple(tested) == FEATURE_SET.names
 
@@ -76,7 +76,7 @@ def test_warm_ups_are_told_for_every_feature_and_strategy() -> None:
     assert features["drawdown_96"]["needed"] == features["drawdown_96"]["declared"] == 95
     assert features["ema_21_distance"]["deviation"] > 1e-3
     assert all(each["needed"] is not None for each in features.values())
-    assert {each["strategy"] for each in report["decisions"]} == {str(each) for each in Strategy}
+    assert {each["strategy"] for each in report["decisions"]} == {str(each) for each in RULES}
 
 
 @pytest.mark.parametrize(

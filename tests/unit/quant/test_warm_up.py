@@ -66,8 +66,8 @@ def test_too_little_history_is_refused() -> None:
 
 def test_decisions_settle_with_days_of_history() -> None:
     series = dict(enumerate(steady_market(20 * 96, M15).values()))
-    rule = RULES[Strategy.SWING]
-    subject = strategy_subject(rule, default_params(Strategy.SWING), features_subject(M15, 0, rule.required_features))
+    rule = RULES[Strategy("swing")]
+    subject = strategy_subject(rule, default_params(Strategy("swing")), features_subject(M15, 0, rule.required_features))
     samples = [int(series[0].ts[place]) + M15 for place in (-200, -90, -1)]
     found = decision_warm_up(subject, code_of(SkipReason.WARMING_UP), series, samples, M15)
     assert found.strategy == "swing"
