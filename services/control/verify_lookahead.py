@@ -11,6 +11,7 @@ from rich.console import Console
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.quant.features import FEATURE_SET
 from tracker.quant.roll_up import roll_up
+from tracker.quant.strategies.inputs import features_read
 from tracker.quant.verify.lookahead import Change, Finding, look_ahead, random_cuts
 from tracker.quant.verify.subject import Series, Subject, features_subject, strategy_subject
 from tracker.quant.verify.synthetic import synthetic_market
@@ -71,7 +72,7 @@ def subjects_of(
         strategy_subject(
             config.rule,
             config.params,
-            features(timeframe.seconds, reference, config.rule.required_features),
+            features(timeframe.seconds, reference, features_read(config.rule)),
         )
         for config in configs
         if config.timeframe is timeframe

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tracker.domain.timeframe import Timeframe
+from tracker.quant.bars import BarArrays
 from tracker.quant.features import FEATURE_SET
 from tracker.quant.frame import FeatureFrame, feature_frame
+from tracker.quant.strategies.inputs import own_columns
+from tracker.runtime.strategies import StrategyConfig
 from tracker.store.bars import BarTable
 from tracker.store.features import FeatureTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanInputs:
-    """One symbol at n closes: `decided_at` int64 (n,), `close` (n,), `values` float32 (n, F) of the feature set."""
+    """One symbol at n closes: `decided_at` int64 (n,), `close` (n,), `values` float32 (n, F) of the feature set.
+
+    `own` holds what the rule reads beside features: its bars and its indicators, float64 (n,).
+    """
 
     symbol_id: int
     decided_at: NDArray[np.int64]
     close: NDArray[np.float64]
     values: NDArray[np.float32]
+    own: Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +38,21 @@ class Together:
     frame: FeatureFrame
 
 
-def inputs_of(symbol_id: int, timeframe: Timeframe, features: FeatureTable, bars: BarTable) -> ScanInputs:
-    """Return one symbol's inputs at the closes for which it has both a bar and features."""
-    common, of_features, of_bars = np.intersect1d(features.ts, bars.ts, assume_unique=True, return_indices=True)
+def inputs_of(symbol_id: int, config: StrategyConfig, features: FeatureTable, bars: BarTable, first: int) -> ScanInputs:
+    """Return one symbol's inputs at the closes of bars from `first` on for which it has both a bar and features.
+
+    `first` in Unix seconds; `bars` reach back as own_columns needs them to.
+    """
+    timeframe = config.timeframe
+    own = own_columns(config.rule, config.params, _arrays(bars), timeframe.seconds, first)
+    opens = bars.ts[len(bars) - len(own["close"]) :]
+    common, of_features, of_bars = np.intersect1d(features.ts, opens, assume_unique=True, return_indices=True)
     return ScanInputs(
         symbol_id=symbol_id,
         decided_at=common + timeframe.seconds,
-        close=bars.close[of_bars],
+        close=own["close"][of_bars],
         values=features.values[of_features],
+        own={name: values[of_bars] for name, values in own.items()},
     )
 
 
@@ -53,5 +66,12 @@ def joined(inputs: Sequence[ScanInputs], names: Sequence[str]) -> Together:
             decided_at=np.concatenate([each.decided_at for each in inputs]),
             values=np.concatenate([each.values[:, places] for each in inputs]),
             names=names,
+            own={name: np.concatenate([each.own[name] for each in inputs]) for name in inputs[0].own},
         ),
+    )
+
+
+def _arrays(table: BarTable) -> BarArrays:
+    return BarArrays(
+        ts=table.ts, open=table.open, high=table.high, low=table.low, close=table.close, volume=table.volume
     )

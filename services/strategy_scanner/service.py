@@ -13,7 +13,9 @@ from tracker.domain.instrument import InstrumentStatus
 from tracker.domain.signal import Decision, Signal
 from tracker.domain.timeframe import EPOCH
 from tracker.quant.features import FEATURE_SET
+from tracker.quant.strategies.inputs import WithIndicators, features_read
 from tracker.quant.strategies.signals import signal_of
+from tracker.quant.windows import anchor_seconds
 from tracker.runtime.logging import Logger
 from tracker.runtime.strategies import StrategyConfig
 from tracker.store.bars import BarTable, read_watermarks
@@ -109,13 +111,13 @@ class StrategyScanner:
         """Look at every active symbol at every close in (first, end]."""
         frame = self._config.timeframe
         features = await read_features(transaction, feature_set, frame, first, end)
-        bars = await read_range(transaction, frame, first, end)
+        bars = await read_range(transaction, frame, self._reads_from(first), end)
         last = await read_window(transaction, frame, 1, end=first, since=first - QUIET_LIMIT)
         before = dict(zip(last.symbol_ids.tolist(), last.ts, strict=True))
         closes = np.arange(int(first.timestamp()), int(end.timestamp()), frame.seconds, dtype=np.int64) + frame.seconds
         active = [each.symbol_id for each in await read_symbols(transaction) if each.status is InstrumentStatus.ACTIVE]
         inputs = [
-            inputs_of(number, frame, features[number], bars[number])
+            inputs_of(number, self._config, features[number], bars[number], int(first.timestamp()))
             for number in active
             if number in features and number in bars
         ]
@@ -129,13 +131,19 @@ class StrategyScanner:
                 scans.append(missing(self._config, number, EPOCH + timedelta(seconds=seconds)))
         return scans, signals
 
+    def _reads_from(self, first: datetime) -> datetime:
+        """Return from where on bars are needed: a rule with indicators of its own computes them from their anchor."""
+        if not isinstance(self._rule, WithIndicators):
+            return first
+        return EPOCH + timedelta(seconds=anchor_seconds(int(first.timestamp()), self._config.timeframe.seconds))
+
     def _look_at(self, inputs: Sequence[ScanInputs]) -> tuple[list[Scan], list[Signal]]:
         """Look at every symbol at each of its bars' closes, in one evaluation of the rule."""
         scans: list[Scan] = []
         signals: list[Signal] = []
         if not inputs:
             return scans, signals
-        together = joined(inputs, self._rule.required_features)
+        together = joined(inputs, features_read(self._rule))
         proposals = self._rule.evaluate(together.frame, self._config.params)
         for row, (symbol_id, seconds) in enumerate(together.keys):
             moment = EPOCH + timedelta(seconds=seconds)

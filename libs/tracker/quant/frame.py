@@ -17,7 +17,8 @@ class FeatureFrame:
 
     `close` float64 (n,) in quote currency; `decided_at` int64 (n,), Unix seconds of the bar's CLOSE;
     `columns` maps a feature's name to float64 (n,), the features of the latest closed 1h and 1d bars under the
-    prefixes `h1_` and `d1_`. NaN: not yet known.
+    prefixes `h1_` and `d1_`, the bar's own open, high, low, close and volume, and what indicators the rule has of its
+    own. NaN: not yet known.
     """
 
     close: Floats
@@ -48,11 +49,18 @@ class FeatureFrame:
         return FeatureFrame(close=self.close[rows], decided_at=self.decided_at[rows], columns=columns)
 
 
-def feature_frame(*, close: Floats, decided_at: Ints, values: Singles, names: Sequence[str]) -> FeatureFrame:
+def feature_frame(
+    *,
+    close: Floats,
+    decided_at: Ints,
+    values: Singles,
+    names: Sequence[str],
+    own: Mapping[str, Floats] | None = None,
+) -> FeatureFrame:
     """Return the frame of n rows of the named features, (n, F), as rows of the database hold them.
 
-    `close` float64 (n,), `decided_at` int64 (n,) bar close in Unix seconds. Raises InputError where a shape does not
-    fit.
+    `close` float64 (n,), `decided_at` int64 (n,) bar close in Unix seconds; `own` the further columns, float64 (n,).
+    Raises InputError where a shape does not fit or a further column has the name of a feature.
     """
     n = close.shape[0]
     expected = (n, len(names))
@@ -61,4 +69,8 @@ def feature_frame(*, close: Floats, decided_at: Ints, values: Singles, names: Se
     if decided_at.shape != (n,):
         raise InputError(f"decided_at has shape {decided_at.shape} where {(n,)} is needed")
     columns = {name: values[:, place].astype(np.float64) for place, name in enumerate(names)}
+    for name, column in (own or {}).items():
+        if name in columns or column.shape != (n,):
+            raise InputError(f"column {name!r} of shape {column.shape} is a feature already or not {(n,)}")
+        columns[name] = column
     return FeatureFrame(close=close, decided_at=decided_at, columns=columns)

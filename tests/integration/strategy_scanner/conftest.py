@@ -14,7 +14,7 @@ from tracker.domain.timeframe import Timeframe
 from tracker.runtime.candles import read_candles
 from tracker.runtime.logging import get_logger
 from tracker.runtime.settings import PROJECT_ROOT, load_settings
-from tracker.runtime.strategies import load_strategy
+from tracker.runtime.strategies import StrategyConfig, load_strategy
 from tracker.store.bars import BarTable, advance_watermark, roll_up
 from tracker.store.database import Database
 from tracker.store.imports import merge_history
@@ -40,10 +40,11 @@ class Floor:
     ids: dict[str, int] = field(default_factory=dict[str, int])
     opened: datetime = OPENED
 
-    def scanner(self, strategy: str = "swing", **settings: Any) -> StrategyScanner:
+    def scanner(self, strategy: str | StrategyConfig = "swing", **settings: Any) -> StrategyScanner:
         chosen = load_settings(ScannerSettings, settings)
-        config = load_strategy(PROJECT_ROOT / "configs", Strategy(strategy))
-        return StrategyScanner(self.database, config, chosen, get_logger("test"))
+        if isinstance(strategy, str):
+            strategy = load_strategy(PROJECT_ROOT / "configs", Strategy(strategy))
+        return StrategyScanner(self.database, strategy, chosen, get_logger("test"))
 
     async def run(self, service: StrategyScanner | FeatureCalculator) -> int:
         """Run until nothing is left to do; return in how many runs."""

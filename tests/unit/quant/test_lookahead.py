@@ -10,6 +10,7 @@ from tracker.domain.errors import InputError
 from tracker.domain.signal import SkipReason, Strategy
 from tracker.quant.bars import BarArrays
 from tracker.quant.strategies import RULES
+from tracker.quant.strategies.inputs import features_read
 from tracker.quant.verify.lookahead import Finding, look_ahead, random_cuts
 from tracker.quant.verify.subject import Known, Subject, code_of, features_subject, strategy_subject
 from tracker.quant.verify.synthetic import START, synthetic_market
@@ -52,7 +53,7 @@ def test_a_strategy_on_a_leaking_feature_leaks(strategy: Strategy, leak: str) ->
         (features_subject, False),
         (leaking_features("natr_14", leak), True),
     ):
-        subject = strategy_subject(rule, default_params(strategy), features(M15, 0, rule.required_features))
+        subject = strategy_subject(rule, default_params(strategy), features(M15, 0, features_read(rule)))
         found = by_name(look_ahead([subject], SERIES, CUTS, M15))
         assert {"is_signal", "reason", "strength", "stop", "regime", "expires_at"} <= set(found)
         assert any(each.verdict == "leaks" for each in found.values()) == expected

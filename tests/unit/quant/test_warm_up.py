@@ -14,6 +14,7 @@ from tracker.quant.bars import BarArrays
 from tracker.quant.features import OWN_SPECS
 from tracker.quant.features.matrix import feature_matrix
 from tracker.quant.strategies import RULES
+from tracker.quant.strategies.inputs import features_read
 from tracker.quant.verify.subject import code_of, features_subject, strategy_subject
 from tracker.quant.verify.synthetic import steady_market
 from tracker.quant.verify.warmup import LONGER, decision_warm_up, warm_ups
@@ -67,7 +68,8 @@ def test_too_little_history_is_refused() -> None:
 def test_decisions_settle_with_days_of_history() -> None:
     series = dict(enumerate(steady_market(20 * 96, M15).values()))
     rule = RULES[Strategy("swing")]
-    subject = strategy_subject(rule, default_params(Strategy("swing")), features_subject(M15, 0, rule.required_features))
+    features = features_subject(M15, 0, features_read(rule))
+    subject = strategy_subject(rule, default_params(rule.name), features)
     samples = [int(series[0].ts[place]) + M15 for place in (-200, -90, -1)]
     found = decision_warm_up(subject, code_of(SkipReason.WARMING_UP), series, samples, M15)
     assert found.strategy == "swing"

@@ -14,7 +14,6 @@ from tracker.quant.backtest.market import Span, SymbolMarket
 from tracker.quant.bars import BarArrays
 from tracker.quant.feature_rows import (
     ContextTable,
-    FeatureRows,
     SymbolPast,
     context_names,
     context_tables,
@@ -27,6 +26,7 @@ from tracker.quant.features.market import reference_of
 from tracker.quant.frame import FeatureFrame, feature_frame
 from tracker.quant.roll_up import roll_up
 from tracker.quant.strategies.base import Proposals, StrategyRule
+from tracker.quant.strategies.inputs import features_read, own_columns
 from tracker.quant.strategies.signals import signal_of
 
 
@@ -46,7 +46,7 @@ def look_at(
 
     Features that compare symbols do so among `markets`.
     """
-    names = rule.required_features
+    names = features_read(rule)
     first_ts = span.first - timeframe.seconds + 1
     reference = reference_of({each.instrument.symbol: each.instrument.symbol_id for each in markets})
     groups = [list(markets)] if needs_all_symbols(names) else [[each] for each in markets]
@@ -55,7 +55,14 @@ def look_at(
         rows = feature_rows(pasts, timeframe.seconds, first_ts, reference=reference, names=names)
         for market in group:
             symbol_id = market.instrument.symbol_id
-            frame = _frame(pasts[symbol_id].bars, rows[symbol_id], timeframe, names)
+            bars, found = pasts[symbol_id].bars, rows[symbol_id]
+            frame = feature_frame(
+                close=bars.close[len(bars) - len(found.ts) :],
+                decided_at=found.ts + timeframe.seconds,
+                values=found.values,
+                names=names,
+                own=own_columns(rule, params, bars, timeframe.seconds, first_ts),
+            )
             yield Looks(symbol_id=symbol_id, frame=frame, proposals=rule.evaluate(frame, params))
 
 
@@ -86,10 +93,3 @@ def _context_bars(market: SymbolMarket, context: Context, span: Span) -> BarArra
     if context.origin is Origin.HOUR:
         return market.context
     return market.days if market.days is not None else roll_up(market.context, context.timeframe.seconds, span.end)
-
-
-def _frame(bars: BarArrays, rows: FeatureRows, timeframe: Timeframe, names: Sequence[str]) -> FeatureFrame:
-    return feature_frame(
-        close=bars.close[len(bars) - len(rows.ts) :], decided_at=rows.ts + timeframe.seconds, values=rows.values,
-        names=names,
-    )

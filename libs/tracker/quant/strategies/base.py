@@ -52,11 +52,14 @@ P_contra = TypeVar("P_contra", contravariant=True)
 
 
 class StrategyRule(Protocol[P_contra]):
-    """A pure rule: features of a bar close in, proposals out."""
+    """A pure rule: what is known at a bar close in, proposals out.
+
+    One that is also WithIndicators finds its own indicators in the frame.
+    """
 
     # The name of the module that holds it as RULE.
     name: ClassVar[Strategy]
-    # Columns that the rule reads; a row with a NaN in one of them is warming up.
+    # Features that the rule reads; a row with a NaN in one of them is warming up.
     required_features: ClassVar[tuple[str, ...]]
     # The dataclass of its parameters, which is the `[params]` table of its toml file.
     params: ClassVar[type]

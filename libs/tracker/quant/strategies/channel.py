@@ -22,6 +22,7 @@ from tracker.quant.strategies.verdict import (
     count_met,
     mean_of,
     ramp,
+    score_gates,
     single_entry,
     volatility_gate,
 )
@@ -107,12 +108,14 @@ class ChannelRule:
             )
         )
         plan = _plan(frame, params)
+        confirmations = _confirmations(frame, params)
+        gates = _gates(frame, params, tilt=tilt, width_atr=width_atr, plan=plan)
         return conclude(
             frame,
             known=frame.known(self.required_features),
-            gates=_gates(frame, params, tilt=tilt, width_atr=width_atr, plan=plan),
+            gates=[*gates, *score_gates(strength, confirmations, params)],
             strength=strength,
-            confirmations=_confirmations(frame, params),
+            confirmations=confirmations,
             plan=plan,
             params=params,
         )
@@ -158,15 +161,10 @@ def _plan(frame: FeatureFrame, params: ChannelParams) -> Plan:
     close = frame.close
     width = close * 2.0 * frame["linreg_48_half_width_pct"] / 100.0
     lower_edge = close - frame["linreg_48_position"] * width
-    ladder, weights = single_entry(len(frame))
     nearest_stop = close * (1.0 - params.min_stop_atr * frame["natr_14"] / 100.0)
-    return Plan(
+    return single_entry(
         stop=np.minimum(lower_edge - params.stop_position * width, nearest_stop),
         target=lower_edge + params.target_position * width,
-        ladder=ladder,
-        weights=weights,
-        target_fraction=np.full(len(frame), np.nan),
-        trail_distance=np.zeros(len(frame)),
     )
 
 

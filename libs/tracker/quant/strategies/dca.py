@@ -21,6 +21,7 @@ from tracker.quant.strategies.verdict import (
     count_met,
     mean_of,
     ramp,
+    score_gates,
     volatility_gate,
 )
 
@@ -102,12 +103,13 @@ class DcaRule:
                 ramp(frame["volume_trend_20_96"], params.min_volume_trend, params.full_volume_trend),
             )
         )
+        confirmations = _confirmations(frame, params)
         return conclude(
             frame,
             known=frame.known(self.required_features),
-            gates=_gates(frame, params, depth),
+            gates=[*_gates(frame, params, depth), *score_gates(strength, confirmations, params)],
             strength=strength,
-            confirmations=_confirmations(frame, params),
+            confirmations=confirmations,
             plan=_plan(frame, params),
             params=params,
         )

@@ -21,6 +21,7 @@ from tracker.quant.strategies.verdict import (
     count_met,
     mean_of,
     ramp,
+    score_gates,
     single_entry,
     volatility_gate,
 )
@@ -101,12 +102,13 @@ class SwingRule:
                 1.0 - ramp(frame["ema_21_distance"] / _atr(frame), 0.0, 2.0 * params.max_extension_atr),
             )
         )
+        confirmations = _confirmations(frame, params)
         return conclude(
             frame,
             known=frame.known(self.required_features),
-            gates=_gates(frame, params),
+            gates=[*_gates(frame, params), *score_gates(strength, confirmations, params)],
             strength=strength,
-            confirmations=_confirmations(frame, params),
+            confirmations=confirmations,
             plan=_plan(frame, params),
             params=params,
         )
@@ -156,13 +158,9 @@ def _confirmations(frame: FeatureFrame, params: SwingParams) -> Ints:
 
 def _plan(frame: FeatureFrame, params: SwingParams) -> Plan:
     atr = frame.close * frame["natr_14"] / 100.0
-    ladder, weights = single_entry(len(frame))
-    return Plan(
+    return single_entry(
         stop=frame.close - params.stop_atr * atr,
         target=frame.close + params.reward_multiple * params.stop_atr * atr,
-        ladder=ladder,
-        weights=weights,
-        target_fraction=np.full(len(frame), np.nan),
         trail_distance=params.trail_atr * atr,
     )
 

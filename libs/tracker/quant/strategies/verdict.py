@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -22,16 +22,22 @@ Gate = tuple[Bools, SkipReason]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SharedParams:
-    """What every strategy is asked for; units and reasons stand in configs/strategies/*.toml."""
+class HoldParams:
+    """What no strategy can do without: when a trade that goes nowhere is left."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
+
+    max_hold_minutes: Annotated[int, Gt(0), Le(525_600)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedParams(HoldParams):
+    """What the strategies of the fleet are asked for; units and reasons stand in configs/strategies/*.toml."""
 
     min_strength: Annotated[float, Ge(0), Le(1)]
     min_confirmations: Annotated[int, Ge(0)]
     min_natr_pct: Annotated[float, Ge(0)]
     max_natr_pct: Annotated[float, Gt(0)]
-    max_hold_minutes: Annotated[int, Gt(0)]
 
     def __post_init__(self) -> None:
         """Refuse a volatility band that nothing can be inside of."""
@@ -81,9 +87,25 @@ def volatility_gate(natr: Floats, params: SharedParams) -> Gate:
     return inside, SkipReason.VOLATILITY_OUT_OF_RANGE
 
 
-def single_entry(n: int) -> tuple[Floats, Floats]:
-    """Return the (n, 0) ladder and (n, 1) weights of a trade that enters once."""
-    return np.empty((n, 0)), np.ones((n, 1))
+def score_gates(strength: Floats, confirmations: Ints, params: SharedParams) -> list[Gate]:
+    """Return the gates that hold back rows with too few confirmations or too little strength."""
+    return [
+        (confirmations >= params.min_confirmations, SkipReason.TOO_FEW_CONFIRMATIONS),
+        (strength >= params.min_strength, SkipReason.STRENGTH_TOO_LOW),
+    ]
+
+
+def single_entry(stop: Floats, target: Floats, trail_distance: Floats | None = None) -> Plan:
+    """Return the plan of a trade that enters once and leaves at a price; without a trail unless given."""
+    n = len(stop)
+    return Plan(
+        stop=stop,
+        target=target,
+        ladder=np.empty((n, 0)),
+        weights=np.ones((n, 1)),
+        target_fraction=np.full(n, np.nan),
+        trail_distance=np.zeros(n) if trail_distance is None else trail_distance,
+    )
 
 
 def conclude(
@@ -94,19 +116,16 @@ def conclude(
     strength: Floats,
     confirmations: Ints,
     plan: Plan,
-    params: SharedParams,
+    params: HoldParams,
 ) -> Proposals:
     """Return the proposals: a row signals where every gate holds, else the first that does not says why.
 
-    The shared gates (confirmations, then strength) come after the rule's own; the last one holds back a plan
-    whose prices are not in order, which only happens where volatility is beyond what the distances were meant
-    for.
+    The last gate holds back a plan whose prices are not in order, which only happens where volatility is beyond what
+    the distances were meant for.
     """
     all_gates: list[Gate] = [
         (known, SkipReason.WARMING_UP),
         *gates,
-        (confirmations >= params.min_confirmations, SkipReason.TOO_FEW_CONFIRMATIONS),
-        (strength >= params.min_strength, SkipReason.STRENGTH_TOO_LOW),
         (_is_ordered(frame.close, plan), SkipReason.VOLATILITY_OUT_OF_RANGE),
     ]
     is_signal, reason = _pass(all_gates)

@@ -17,6 +17,7 @@ from tracker.quant.features import CONTEXTS, FEATURE_SET, Origin
 from tracker.quant.frame import FeatureFrame
 from tracker.quant.roll_up import roll_up
 from tracker.quant.strategies.base import Proposals, StrategyRule
+from tracker.quant.strategies.inputs import features_read, own_columns
 
 Numbers: TypeAlias = NDArray[Any]
 Series: TypeAlias = Mapping[int, BarArrays]
@@ -73,7 +74,9 @@ def strategy_subject(rule: StrategyRule[Any], params: Any, features: Subject) ->
     def compute(series: Series, through: int) -> Mapping[int, Known]:
         found: dict[int, Known] = {}
         for key, known in features.compute(series, through).items():
-            columns = {name: known.columns[name].astype(np.float64) for name in rule.required_features}
+            columns = {name: known.columns[name].astype(np.float64) for name in features_read(rule)}
+            seconds = int(known.decided_at[0] - series[key].ts[0])
+            columns |= own_columns(rule, params, series[key], seconds, 0)
             frame = FeatureFrame(close=series[key].close, decided_at=known.decided_at, columns=columns)
             proposed = dict(_columns_of(rule.evaluate(frame, params)))
             found[key] = Known(decided_at=known.decided_at, columns=proposed)
