@@ -83,7 +83,8 @@ def backtest(settings: ControlSettings, request: BacktestRequest, console: Conso
         markets = read_markets(url, request, config, tell)
         started = time.monotonic()
         result = run_backtest(plan_of(config, trading, markets, request), markets, trade_all, tell)
-        trials = asyncio.run(_log(url, request, config, result, markets))
+        data = data_of(result.plan, request.candles, [each.instrument.symbol for each in markets])
+        trials = asyncio.run(log_and_count(url, [_trial(result, data, asdict(config.params))]))
         summary = summarise(result, markets, trials)
         chance = random_entry_p(result, markets)
         tell("random entries", 1.0)
@@ -166,49 +167,62 @@ def plan_of(
     )
 
 
-def trial_of(
-    result: BacktestResult, candles: str, markets: Sequence[SymbolMarket], params: Mapping[str, Any], sweep: str | None
-) -> Trial:
-    """Return the row that says that this was tried."""
-    plan = result.plan
-    data = {
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """What a try was made on, and the hash by which tries on the same are known."""
+
+    facts: Mapping[str, Any]
+    hash: str
+
+
+def data_of(plan: BacktestPlan, candles: str, symbols: Sequence[str]) -> Data:
+    """Return where the bars come from, which they are, and when."""
+    facts = {
         "candles": candles,
-        "symbols": [each.instrument.symbol for each in markets],
+        "symbols": list(symbols),
         "timeframe": plan.timeframe.value,
         "first": plan.span.first,
         "end": plan.span.end,
     }
-    returns = period_returns(daily_equity(result.curve.ts, result.curve.equity))
+    return Data(facts=facts, hash=hashlib.sha256(orjson.dumps(facts)).hexdigest()[:16])
+
+
+def joint_hash(*hashes: str) -> str:
+    """Return the identity of a configuration made of several."""
+    return hashlib.sha256(":".join(hashes).encode()).hexdigest()[:16]
+
+
+async def log_and_count(url: str, trials: Sequence[Trial]) -> Trials:
+    """Note the tries, all of one strategy on the same data, and return how many there were ever."""
+    database = await Database.open(url, role=TRIALS_ROLE, pool_size=1, application="tracker:backtest")
+    try:
+        async with database.transaction() as transaction:
+            await log_trials(transaction, trials)
+            count, variance = await count_trials(transaction, trials[0].strategy, trials[0].data_hash)
+            await transaction.commit()
+    finally:
+        await database.close()
+    return replace(ONLY_TRIAL, count=count, sharpe_variance=variance)
+
+
+def _trial(result: BacktestResult, data: Data, params: Mapping[str, Any]) -> Trial:
+    plan = result.plan
     equity = result.curve.equity
+    returns = period_returns(daily_equity(result.curve.ts, equity))
     return Trial(
         strategy=plan.rule.name.value,
-        config_hash=_joint_hash(plan.config_hash, plan.rules_hash),
+        config_hash=joint_hash(plan.config_hash, plan.rules_hash),
         params=params,
-        data_hash=hashlib.sha256(orjson.dumps(data)).hexdigest()[:16],
-        data=data,
+        data_hash=data.hash,
+        data=data.facts,
         starts_at=moment_of(plan.span.first),
         ends_at=moment_of(plan.span.end),
-        sweep=sweep,
+        sweep=None,
         trades=len(result.traded.trades),
         total_return=float(equity[-1] / equity[0] - 1.0),
         daily_sharpe=sharpe_ratio(returns, 1),
         days=len(returns),
     )
-
-
-async def _log(
-    url: str, request: BacktestRequest, config: StrategyConfig, result: BacktestResult, markets: Sequence[SymbolMarket]
-) -> Trials:
-    trial = trial_of(result, request.candles, markets, asdict(config.params), None)
-    database = await Database.open(url, role=TRIALS_ROLE, pool_size=1, application="tracker:backtest")
-    try:
-        async with database.transaction() as transaction:
-            await log_trials(transaction, [trial])
-            count, variance = await count_trials(transaction, trial.strategy, trial.data_hash)
-            await transaction.commit()
-    finally:
-        await database.close()
-    return replace(ONLY_TRIAL, count=count, sharpe_variance=variance)
 
 
 def _require_bars(market: SymbolMarket, request: BacktestRequest) -> None:
@@ -220,10 +234,6 @@ def _require_bars(market: SymbolMarket, request: BacktestRequest) -> None:
         there = f"{moment_of(first).isoformat()} to {moment_of(end).isoformat()}"
         said = " to ".join("..." if each is None else each.isoformat() for each in wanted)
         raise InputError(f"{market.instrument.symbol}: no candles in {said}, its candles are of {there}")
-
-
-def _joint_hash(*hashes: str) -> str:
-    return hashlib.sha256(":".join(hashes).encode()).hexdigest()[:16]
 
 
 def _progress(console: Console) -> Progress:

@@ -162,7 +162,7 @@ def _trades(done: Backtest) -> list[str]:
     ]
     shown_trades = f"The last {LAST_TRADES} of {len(trades):,}." if len(trades) > LAST_TRADES else ""
     return [
-        section("Returns of the trades", card(histogram(trades.returns, label="returns of the trades"))),
+        section("Returns of the trades", card(histogram(trades.returns, percent=True, label="returns of the trades"))),
         section(
             "Best and worst price while held",
             card(

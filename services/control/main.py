@@ -248,6 +248,48 @@ def maintain(
         raise typer.Exit(1)
 
 
+@app.command()
+def sweep(
+    strategy: Annotated[Strategy, typer.Option(help="Whose rule.", parser=Strategy, metavar="NAME")],
+    grid: Annotated[str, typer.Option(help="NAME=A|B|C or NAME=LOW:HIGH:STEP, separated by commas.")] = "",
+    random: Annotated[int, typer.Option(min=0, help="So many random configurations instead.")] = 0,
+    vary: Annotated[str, typer.Option(help="Parameters that --random draws, separated by commas [all].")] = "",
+    seed: Annotated[int, typer.Option(help="Of the random draws.")] = 1,
+    first: Annotated[str | None, typer.Option("--from", help="ISO time after which decisions are taken [all].")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="ISO time of the last decision [all].")] = None,
+    symbols: Annotated[str, typer.Option(help="Only these, separated by commas [all].")] = "",
+    params: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for all tries; repeat it.")] = None,
+    candles: Annotated[str, typer.Option(help="Folder or file of SYMBOL_TIMEFRAME.csv, or database.")] = "database",
+    folds: Annotated[int, typer.Option(min=1, help="Steps of the walk-forward.")] = 4,
+    jobs: Annotated[int, typer.Option(help="Processes on this machine [one a core].")] = -1,
+    dask: Annotated[str | None, typer.Option(help="A Dask cluster, such as tcp://10.0.0.5:8786.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write a page with charts to this file.")] = None,
+) -> None:
+    """Try many configurations of a strategy, and say what choosing the best of them is worth."""
+    from services.control import backtest as base
+    from services.control import sweep as work
+    from services.control.exporting import moment_of
+    from services.control.sweep_view import document, sweep_view
+    from services.control.sweep_view import report as page_of
+
+    request = work.SweepRequest(
+        backtest=base.BacktestRequest(
+            strategy=strategy,
+            first=None if first is None else moment_of("--from", first, base.EPOCH),
+            end=None if end is None else moment_of("--to", end, base.EPOCH),
+            symbols=_names(symbols),
+            params=base.params_of(params or ()),
+            candles=candles,
+        ),
+        grid=grid, random=random, vary=_names(vary), seed=seed, folds=folds, jobs=jobs, dask=dask,
+    )
+    done = work.sweep(load_settings(ControlSettings), request, Console(stderr=True))
+    if report is not None:
+        base.write_page(report, page_of(done))
+    _print(document(done), lambda _: sweep_view(done), as_json=as_json)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def psql(
     context: typer.Context,

@@ -76,8 +76,8 @@ def scatter(xs: Floats, ys: Floats, styles: Sequence[str], *, x_label: str, y_la
     return _svg(height, parts, f"{y_label} against {x_label}")
 
 
-def histogram(values: Floats, *, height: int = 220, bins: int = 41, label: str = "") -> str:
-    """Draw how often fractions fall into equal bins, those below 0 in the colour of a loss."""
+def histogram(values: Floats, *, percent: bool, height: int = 220, bins: int = 41, label: str = "") -> str:
+    """Draw how often values fall into equal bins, those below 0 in the colour of a loss; `percent`: fractions."""
     if values.size == 0:
         return _empty(height)
     reach = max(float(np.abs(values).max()), 1e-6)
@@ -92,14 +92,15 @@ def histogram(values: Floats, *, height: int = 220, bins: int = 41, label: str =
             f' width="{x(high) - x(low) - 1:.1f}" height="{y(0) - y(count):.1f}"/>'
         )
     for value in _ticks(-reach, reach):
-        parts.append(_text(x(value), height - BOTTOM + 16, f"{value * 100:.3g}%", "middle"))
+        text = f"{value * 100:.3g}%" if percent else f"{value:.3g}"
+        parts.append(_text(x(value), height - BOTTOM + 16, text, "middle"))
     return _svg(height, parts, label)
 
 
 def heat_map(table: Floats, rows: Sequence[str], columns: Sequence[str], *, row_label: str, column_label: str) -> str:
     """Draw a table (R, C) of figures as coloured cells, the best in the strongest blue, losses in orange."""
     cell, left, top = 64, 120, 44
-    height = top + cell * len(rows) // 2 + 34
+    height = top + cell // 2 * len(rows) + 4
     width = left + cell * len(columns) + 10
     reach = float(np.nanmax(np.abs(table))) if np.isfinite(table).any() else 1.0
     parts = [_text(left, 16, column_label, "start"), _text(8, top - 8, row_label, "start")]

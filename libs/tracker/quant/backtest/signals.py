@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -50,30 +50,43 @@ class SignalTable:
 
 def signal_table(looks: Sequence[Looks], markets: Sequence[SymbolMarket]) -> SignalTable:
     """Return every look that proposes a trade, by time and then by the symbol's name; `looks` is one a market."""
-    parts = [each.proposals.take(np.flatnonzero(each.proposals.is_signal)) for each in looks]
-    times = [each.frame.decided_at[each.proposals.is_signal] for each in looks]
-    counts = [len(each) for each in parts]
-    names = [each.instrument.symbol for each in markets]
+    chosen = [np.flatnonzero(each.proposals.is_signal) for each in looks]
+    return proposed(
+        joined_proposals([each.proposals.take(rows) for each, rows in zip(looks, chosen, strict=True)]),
+        np.concatenate([each.frame.decided_at[rows] for each, rows in zip(looks, chosen, strict=True)]),
+        np.repeat(np.arange(len(looks), dtype=np.int64), [len(rows) for rows in chosen]),
+        [each.instrument.symbol for each in markets],
+    )
+
+
+def proposed(proposals: Proposals, decided_at: Ints, market: Ints, names: Sequence[str]) -> SignalTable:
+    """Return proposals that are all signals as a table; `market` int64 (n,) is each one's place among the `names`."""
     by_name = np.argsort(np.array(names, dtype=object), kind="stable")
     place = np.empty(len(names), dtype=np.int64)
     place[by_name] = np.arange(len(names))
-    market = np.repeat(np.arange(len(looks), dtype=np.int64), counts)
-    when = _joined(times, np.int64)
-    order = np.lexsort((place[market], when))
-    rungs = max((each.ladder.shape[1] for each in parts), default=0)
+    order = np.lexsort((place[market], decided_at))
+    ordered = proposals.take(order)
     return SignalTable(
         market=market[order],
-        strength=_joined([each.strength for each in parts], np.float64)[order],
-        regime=_joined([each.regime for each in parts], object)[order],
+        strength=ordered.strength,
+        regime=ordered.regime,
         plans=Plans(
-            times=when[order],
+            times=decided_at[order],
             symbol_of=place[market][order],
             rank_of=np.zeros(len(order), dtype=np.int64),
-            plans=_joined([_plans(each) for each in parts], np.float64, PLAN_SIZE)[order],
-            ladders=_joined([_wide(each.ladder, rungs) for each in parts], np.float64, rungs)[order],
-            weights=_joined([_wide(each.size_weights, rungs + 1) for each in parts], np.float64, rungs + 1)[order],
+            plans=_plans(ordered),
+            ladders=np.ascontiguousarray(ordered.ladder),
+            weights=np.ascontiguousarray(ordered.size_weights),
         ),
     )
+
+
+def joined_proposals(parts: Sequence[Proposals]) -> Proposals:
+    """Return the rows of several proposals of one rule and one set of parameters, one after the other."""
+    columns: dict[str, Any] = {
+        each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Proposals)
+    }
+    return Proposals(**columns)
 
 
 def _plans(proposals: Proposals) -> Floats:
@@ -85,14 +98,3 @@ def _plans(proposals: Proposals) -> Floats:
     plans[:, PLAN_TRAIL] = proposals.trail_distance
     plans[:, PLAN_EXPIRES_AT] = proposals.expires_at
     return plans
-
-
-def _wide(table: Floats, width: int) -> Floats:
-    wide = np.full((len(table), width), np.nan)
-    wide[:, : table.shape[1]] = table
-    return wide
-
-
-def _joined(parts: Sequence[Any], kind: Any, width: int | None = None) -> Any:
-    joined: Any = np.empty(0 if width is None else (0, width), dtype=kind)
-    return np.concatenate([joined, *parts])
