@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from pydantic import SecretStr
 from rich.console import Console
 from tracker.domain.errors import ConfigError, InputError
 from tracker.domain.signal import Strategy
+from tracker.testing.made_up_candles import BEGIN, write_candles
 
 from services.control.backtest import BacktestRequest, backtest, params_of, write_page
 from services.control.backtest_report import report
@@ -20,37 +19,11 @@ from services.control.backtest_view import backtest_view, document
 from services.control.importing import import_candles
 from services.control.settings import ControlSettings
 
-BEGIN = datetime(2024, 3, 1, tzinfo=UTC)
 QUIET = Console(quiet=True)
 
 
 def settings_for(url: str, folder: Path) -> ControlSettings:
     return ControlSettings(DATABASE_URL=SecretStr(url), TRACKER_STATE_DIR=folder)
-
-
-def write_candles(
-    path: Path, *, bars: int = 9_000, minutes: int = 5, seed: int = 3, spoil: tuple[int, str, str] | None = None
-) -> Path:
-    """Write 5m candles of a walk; `spoil` is (row, column, text)."""
-    rng = np.random.default_rng(seed)
-    close = 100.0 * np.exp(np.cumsum(rng.normal(0, 0.003 * (minutes / 5) ** 0.5, bars)))
-    with path.open("w", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(("ts", "open", "high", "low", "close", "volume"))
-        for row in range(bars):
-            open_ = close[row - 1] if row else 100.0
-            cells = {
-                "ts": f"{BEGIN + timedelta(minutes=minutes * row):%Y-%m-%dT%H:%M:%SZ}",
-                "open": repr(float(open_)),
-                "high": repr(float(max(open_, close[row]) * 1.001)),
-                "low": repr(float(min(open_, close[row]) * 0.999)),
-                "close": repr(float(close[row])),
-                "volume": repr(float(rng.gamma(2.0, 5e5))),
-            }
-            if spoil is not None and spoil[0] == row:
-                cells[spoil[1]] = spoil[2]
-            out.writerow(cells.values())
-    return path
 
 
 def request(candles: str | Path, **changes: Any) -> BacktestRequest:

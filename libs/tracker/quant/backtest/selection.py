@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tracker.domain.errors import InputError
-from tracker.quant.bars import Floats, Ints
+from tracker.quant.bars import Bools, Floats, Ints
 from tracker.quant.metrics import sharpe_ratio, total_return
 from tracker.quant.overfitting import probability_of_backtest_overfitting
 
@@ -81,17 +81,23 @@ def walk_forward(daily: Floats, folds: int) -> WalkForward:
 def sharpes(daily: Floats) -> Floats:
     """Return the Sharpe ratio a year of each column (tries,); NaN where nothing moved."""
     if len(daily) < 2:
-        return np.full(daily.shape[1], np.nan)
-    still = daily.max(axis=0) == daily.min(axis=0)
-    means: Any = np.mean(daily, axis=0)
-    spreads: Any = np.std(daily, axis=0, ddof=1)
-    yearly: Floats = means / np.where(still, 1.0, spreads) * math.sqrt(DAYS_A_YEAR)
-    return np.asarray(np.where(still, np.nan, yearly), dtype=np.float64)
+        return np.full((daily.shape[1],), np.nan)
+    still = is_still(daily)
+    yearly = np.full((daily.shape[1],), np.nan)
+    moving = daily[:, ~still]
+    yearly[~still] = np.mean(moving, axis=0) / np.std(moving, axis=0, ddof=1) * math.sqrt(DAYS_A_YEAR)
+    return yearly
+
+
+def is_still(daily: Floats) -> Bools:
+    """Return which columns (tries,) never change: tries that did not trade."""
+    lowest: Any = np.min(daily, axis=0)
+    return np.max(daily, axis=0) == lowest
 
 
 def overfitting(daily: Floats) -> float:
     """Return the PBO of the tries that traded at all; NaN for fewer than two, or too few days for two blocks."""
-    moved = daily[:, daily.max(axis=0) != daily.min(axis=0)]
+    moved = daily[:, ~is_still(daily)]
     blocks = min(MOST_BLOCKS, len(daily) // SMALLEST_BLOCK // 2 * 2)
     if moved.shape[1] < 2 or blocks < 2:
         return math.nan
