@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 from tracker.quant.backtest.summary import Slice
@@ -202,9 +203,9 @@ def _looks(done: Backtest) -> list[str]:
 
 def _settings(done: Backtest) -> list[str]:
     plan = done.result.plan
-    params = [[name, f"{getattr(plan.params, name)}"] for name in sorted(plan.params.__dataclass_fields__)]
+    params = [[name, f"{getattr(plan.params, name)}"] for name in sorted(each.name for each in fields(plan.params))]
     execution = plan.trading.paper.execution
-    rules = [[name, f"{getattr(execution, name)}"] for name in execution.__dataclass_fields__]
+    rules = [[name, f"{getattr(execution, name)}"] for name in (each.name for each in fields(execution))]
     return [
         section(
             "Settings",
