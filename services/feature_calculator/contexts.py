@@ -59,15 +59,12 @@ class ContextTables:
 
 def _from(table: ContextTable, first: int) -> ContextTable:
     rows = slice(int(np.searchsorted(table.closes, first)), None)
-    return ContextTable(
-        closes=table.closes[rows], columns={name: values[rows] for name, values in table.columns.items()}
-    )
+    return ContextTable(closes=table.closes[rows], names=table.names, values=table.values[rows])
 
 
 def _joined(older: ContextTable, newer: ContextTable) -> ContextTable:
     return ContextTable(
         closes=np.concatenate((older.closes, newer.closes)),
-        columns={
-            name: np.concatenate((values, newer.columns[name])) for name, values in older.columns.items()
-        },
+        names=older.names,
+        values=np.concatenate((older.values, newer.values)),
     )

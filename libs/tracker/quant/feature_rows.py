@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracker.quant.bars import BarArrays, Bools, Ints, Singles
+from tracker.quant.bars import BarArrays, Ints, Singles
 from tracker.quant.features import CONTEXTS, FEATURE_SET, OWN_NAMES, Origin
 from tracker.quant.features.catalogue import FEATURE_SPECS, Context
-from tracker.quant.features.clock import clock_column
+from tracker.quant.features.clock import CLOCK_NAMES, clock_column
 from tracker.quant.features.market import (
     REFERENCE_NAMES,
     TOGETHER_NAMES,
+    Reference,
     own_names_of,
     reference_columns,
     together_columns,
@@ -27,11 +28,13 @@ _ORIGINS = {spec.name: spec.origin for spec in FEATURE_SPECS}
 class ContextTable:
     """Features of one symbol's bars of a longer timeframe.
 
-    `closes` int64 (m,), Unix seconds of the bars' CLOSE, ascending; `columns` float32 (m,) by the feature's own name.
+    `closes` int64 (m,), Unix seconds of the bars' CLOSE, ascending; `values` float32 (m, F) of the features `names`, as
+    they are called among the bars' own.
     """
 
     closes: Ints
-    columns: Mapping[str, Singles]
+    names: tuple[str, ...]
+    values: Singles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,20 +74,24 @@ def context_tables(
     chosen = context.names if names is None else tuple(names)
     seconds = context.timeframe.seconds
     return {
-        key: ContextTable(
-            closes=ts + seconds, columns={name: values[:, place] for place, name in enumerate(chosen)}
-        )
+        key: ContextTable(closes=ts + seconds, names=chosen, values=values)
         for key, (ts, values) in all_anchored_features(series, seconds, first_ts, chosen).items()
     }
 
 
-def closed_context(decided_at: Ints, table: ContextTable, name: str, max_age_seconds: int) -> Singles:
-    """Return for each decision (n,) a feature of the latest bar of the table that had closed by then.
+def closed_context(decided_at: Ints, table: ContextTable, max_age_seconds: int) -> Singles:
+    """Return for each decision (n,) the features of the latest bar of the table that had closed by then: (n, F).
 
     NaN where no bar had closed yet or the latest closed more than `max_age_seconds` before.
     """
-    index, some = _latest(decided_at, table.closes, max_age_seconds)
-    return _picked(table.columns[name], index, some)
+    index = np.searchsorted(table.closes, decided_at, side="right") - 1
+    some = index >= 0
+    some[some] = decided_at[some] - table.closes[index[some]] <= max_age_seconds
+    if some.all():
+        return table.values[index]
+    result = np.full((len(decided_at), len(table.names)), np.nan, dtype=np.float32)
+    result[some] = table.values[index[some]]
+    return result
 
 
 def feature_rows(
@@ -101,95 +108,87 @@ def feature_rows(
     has none. A row depends on bars that had closed by its own close alone: not on what else is in the batch, but for
     the other symbols' bars at the same close. Raises InputError as anchored_features does.
     """
-    own = _own_features(pasts, seconds, first_ts, names)
+    own_names = _own_names(names)
+    own = all_anchored_features({key: past.bars for key, past in pasts.items()}, seconds, first_ts, own_names)
     comparing = [name for name in names if name in TOGETHER_NAMES]
-    together: Mapping[int, Mapping[str, Singles]] = {}
+    together: dict[int, dict[str, Singles]] = {}
     if comparing:
-        found = together_columns(
-            [own[key][0] for key in pasts], [own[key][1] for key in pasts], comparing
-        )
+        columns = [dict(zip(own_names, values.T, strict=True)) for _, values in own.values()]
+        found = together_columns([ts for ts, _ in own.values()], columns, comparing)
         together = dict(zip(pasts, found, strict=True))
+    references = _references(pasts, seconds, first_ts, reference, names)
     rows: dict[int, FeatureRows] = {}
     for key, past in pasts.items():
-        ts, columns = own[key]
-        table = {
-            **columns,
-            **together.get(key, {}),
-            **_reference(key, pasts, reference, seconds, first_ts, names),
-            **_contexts(past, ts + seconds, names),
-        }
-        rows[key] = FeatureRows(ts=ts, values=_assembled(table, ts + seconds, names))
+        ts, values = own[key]
+        row = _Rows(names, ts + seconds)
+        row.put(own_names, values)
+        for name, column in {**together.get(key, {}), **references.get(key, {})}.items():
+            row.put_column(name, column)
+        row.put_contexts(past)
+        rows[key] = FeatureRows(ts=ts, values=row.finished())
     return rows
 
 
-def _own_features(
-    pasts: Mapping[int, SymbolPast], seconds: int, first_ts: int, names: Sequence[str]
-) -> dict[int, tuple[Ints, dict[str, Singles]]]:
+def _own_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the own features among the names, and those that comparisons among them need."""
     needed = {each for name in names if name in TOGETHER_NAMES for each in own_names_of(name)}
-    wanted = tuple(name for name in OWN_NAMES if name in needed or name in names)
-    series = {key: past.bars for key, past in pasts.items()}
-    return {
-        key: (ts, {name: values[:, place] for place, name in enumerate(wanted)})
-        for key, (ts, values) in all_anchored_features(series, seconds, first_ts, wanted).items()
-    }
+    return tuple(name for name in OWN_NAMES if name in needed or name in names)
 
 
-def _reference(
-    key: int,
-    pasts: Mapping[int, SymbolPast],
-    reference: int | None,
-    seconds: int,
-    first_ts: int,
-    names: Sequence[str],
-) -> dict[str, Singles]:
-    wanted = [name for name in names if name in REFERENCE_NAMES]
-    if not wanted:
+class _Rows:
+    """One symbol's rows of the wanted names, put together from where their features come from."""
+
+    def __init__(self, names: Sequence[str], decided_at: Ints) -> None:
+        self._places = {name: place for place, name in enumerate(names)}
+        self._decided_at = decided_at
+        # What nobody puts in is not known: no bar of a longer timeframe, or none of the reference.
+        self._columns = np.full((len(names), len(decided_at)), np.nan, dtype=np.float32)
+
+    def put(self, names: Sequence[str], values: Singles) -> None:
+        """Take those of the named columns (n, F) that are wanted."""
+        pairs = [(place, self._places[name]) for place, name in enumerate(names) if name in self._places]
+        if pairs:
+            sources, places = zip(*pairs, strict=True)
+            self._columns[list(places)] = values.T[list(sources)]
+
+    def put_column(self, name: str, column: Singles) -> None:
+        """Take one column (n,) where it is wanted."""
+        if name in self._places:
+            self._columns[self._places[name]] = column
+
+    def put_contexts(self, past: SymbolPast) -> None:
+        """Take what is wanted of the latest closed bars of longer timeframes."""
+        for context in CONTEXTS:
+            table = past.contexts.get(context.origin)
+            stored = [] if table is None else [context.prefix + name for name in table.names]
+            if table is not None and any(name in self._places for name in stored):
+                self.put(stored, closed_context(self._decided_at, table, context.max_age_seconds))
+
+    def finished(self) -> Singles:
+        """Return the rows (n, F), with the time of each close."""
+        for name in CLOCK_NAMES:
+            if name in self._places:
+                self.put_column(name, clock_column(name, self._decided_at))
+        return self._columns.T
+
+
+def _references(
+    pasts: Mapping[int, SymbolPast], seconds: int, first_ts: int, reference: int | None, names: Sequence[str]
+) -> dict[int, dict[str, Singles]]:
+    """Return what compares each symbol with the reference; in a universe without one each is its own."""
+    if not any(name in REFERENCE_NAMES for name in names):
         return {}
-    bars = pasts[key].bars
-    windows = windows_of(bars, seconds, first_ts)
-    compared = key if reference is None else reference
-    if not windows or compared not in pasts or len(pasts[compared].bars) == 0:
-        return {}
-    anchors = [anchor_seconds(int(bars.ts[each.begin]), seconds) for each in windows]
-    columns = reference_columns(windows, pasts[compared].bars, anchors)
-    if compared == key:
-        return {name: np.where(np.isfinite(each), np.float32(1.0), each) for name, each in columns.items()}
-    return columns
-
-
-def _contexts(past: SymbolPast, decided_at: Ints, names: Sequence[str]) -> dict[str, Singles]:
-    found: dict[str, Singles] = {}
-    for context in CONTEXTS:
-        wanted = context_names(context, names)
-        table = past.contexts.get(context.origin)
-        if wanted and table is not None:
-            index, some = _latest(decided_at, table.closes, context.max_age_seconds)
-            for name in wanted:
-                found[context.prefix + name] = _picked(table.columns[name], index, some)
+    found: dict[int, dict[str, Singles]] = {}
+    theirs = None if reference is None or reference not in pasts else Reference(pasts[reference].bars)
+    for key, past in pasts.items():
+        windows = windows_of(past.bars, seconds, first_ts)
+        itself = reference is None or key == reference
+        compared = Reference(past.bars) if itself else theirs
+        if windows and compared is not None and len(compared.bars):
+            anchors = [anchor_seconds(int(past.bars.ts[each.begin]), seconds) for each in windows]
+            found[key] = reference_columns(windows, compared, anchors)
+            if itself:
+                found[key] = {
+                    name: np.where(np.isfinite(each), np.float32(1.0), each) for name, each in found[key].items()
+                }
     return found
-
-
-def _assembled(table: Mapping[str, Singles], decided_at: Ints, names: Sequence[str]) -> Singles:
-    columns = np.empty((len(names), len(decided_at)), dtype=np.float32)
-    for row, name in zip(columns, names, strict=True):
-        if _ORIGINS[name] is Origin.CLOCK:
-            row[:] = clock_column(name, decided_at)
-        else:
-            # No bar of a longer timeframe, or none of the reference: not known.
-            row[:] = table[name] if name in table else np.nan
-    return columns.T
-
-
-def _latest(decided_at: Ints, closes: Ints, max_age_seconds: int) -> tuple[Ints, Bools]:
-    index = np.searchsorted(closes, decided_at, side="right") - 1
-    some = index >= 0
-    some[some] = decided_at[some] - closes[index[some]] <= max_age_seconds
-    return index, some
-
-
-def _picked(
-    column: Singles, index: Ints, some: Bools
-) -> Singles:
-    result = np.full(index.shape, np.nan, dtype=np.float32)
-    result[some] = column[index[some]]
-    return result

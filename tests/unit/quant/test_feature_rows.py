@@ -63,7 +63,8 @@ def batch(first: int, count: int, **changes: object) -> dict[int, FeatureRows]:
         contexts = {
             origin: ContextTable(
                 closes=table.closes[table.closes <= end],
-                columns={name: values[table.closes <= end] for name, values in table.columns.items()},
+                names=table.names,
+                values=table.values[table.closes <= end],
             )
             for origin, table in past.contexts.items()
         }
@@ -227,7 +228,8 @@ def test_ranks_shares_and_means_follow_their_formulas(data: st.DataObject) -> No
 # Three hourly bars, the third missing, then one more; each carries its own number.
 HOURS = ContextTable(
     closes=np.array([START + H1, START + 2 * H1, START + 4 * H1], dtype=np.int64),
-    columns={"rsi_14": np.array([0.0, 1.0, 3.0], dtype=np.float32)},
+    names=("rsi_14",),
+    values=np.array([[0.0], [1.0], [3.0]], dtype=np.float32),
 )
 
 
@@ -240,7 +242,7 @@ HOURS = ContextTable(
 )  # fmt: skip
 def test_context_is_the_latest_closed_hour(minutes: int, expected: float) -> None:
     decided_at = np.array([START + minutes * 60], dtype=np.int64)
-    np.testing.assert_array_equal(closed_context(decided_at, HOURS, "rsi_14", 7200), [expected])
+    np.testing.assert_array_equal(closed_context(decided_at, HOURS, 7200), [[expected]])
 
 
 @pytest.mark.parametrize("context", CONTEXTS, ids=lambda each: each.prefix)
@@ -253,7 +255,7 @@ def test_a_row_holds_the_features_of_the_closed_bar(context: object) -> None:
     latest = PASTS[ALT].contexts[longer.origin]
     row = int(np.searchsorted(latest.closes, moment + M15, side="right")) - 1
     assert moment + M15 - seconds < latest.closes[row] <= moment + M15
-    assert value(WHOLE[ALT], longer.prefix + name, moment) == latest.columns[name][row]
+    assert value(WHOLE[ALT], longer.prefix + name, moment) == latest.values[row, latest.names.index(name)]
 
 
 def test_a_symbol_without_longer_bars_has_no_context() -> None:

@@ -30,8 +30,45 @@ def own_names_of(name: str) -> tuple[str, ...]:
     return (RANKED.get(name) or BREADTH_OF.get(name) or _RETURN,)
 
 
-def reference_columns(windows: Sequence[Window], reference: BarArrays, anchors: Sequence[int]) -> dict[str, Singles]:
-    """Return correlation and beta of a symbol's windows with the reference's bars: float32 (m,) each.
+class Reference:
+    """The bars that symbols are compared with; what several symbols ask of the same stretch is computed once."""
+
+    def __init__(self, bars: BarArrays) -> None:
+        """Take the bars of one symbol."""
+        self.bars = bars
+        self._moves: dict[tuple[int, int], _Moves] = {}
+
+    def moves(self, ts: Ints, anchor_ts: int) -> tuple[_Moves, Bools]:
+        """Return the moves between the bars at `ts`, and at which of them there is one."""
+        own = self.bars.ts
+        start, stop = np.searchsorted(own, (max(int(ts[0]), anchor_ts), int(ts[-1]) + 1)).tolist()
+        if stop - start == len(ts) and bool((own[start:stop] == ts).all()):
+            if (start, stop) not in self._moves:
+                self._moves[start, stop] = _Moves(self.bars.close[start:stop])
+            return self._moves[start, stop], np.ones(len(ts), dtype=np.bool_)
+        last = np.searchsorted(own, ts, side="right") - 1
+        # What the reference did before the anchor must not matter: live windows do not hold it.
+        known = last >= int(np.searchsorted(own, anchor_ts))
+        latest = np.maximum(last, 0)
+        return _Moves(np.where(known, self.bars.close[latest], np.nan)), known & (own[latest] == ts)
+
+
+class _Moves:
+    """Log returns of closes in percent (n,), their deviation over the last 96, and where none of those moved."""
+
+    def __init__(self, close: Floats) -> None:
+        self.returns = np.full(close.shape, np.nan)
+        if close.size > 1:
+            self.returns[1:] = 100.0 * talib.LN(close[1:] / close[:-1])
+        self.deviation = talib.STDDEV(self.returns, REFERENCE_BARS)
+        # A running sum keeps a residue of what left its window; the extremes tell exactly whether nothing moved.
+        self.still: Bools = talib.MAX(np.abs(self.returns), REFERENCE_BARS) == 0
+
+
+def reference_columns(
+    windows: Sequence[Window], reference: Reference, anchors: Sequence[int]
+) -> dict[str, Singles]:
+    """Return correlation and beta of a symbol's windows with the reference: float32 (m,) each.
 
     Returns are between the closes of the symbol's own bars; where the reference has none in between, its close is the
     one before. NaN in a row at whose time the reference has no bar, and until there are 96 returns of both after the
@@ -49,44 +86,27 @@ def reference_columns(windows: Sequence[Window], reference: BarArrays, anchors: 
     }
 
 
-def _with_reference(window: Window, reference: BarArrays, anchor_ts: int) -> tuple[Floats, Floats]:
+def _with_reference(window: Window, reference: Reference, anchor_ts: int) -> tuple[Floats, Floats]:
     start = max(window.block - REFERENCE_BARS - 1, window.anchor)
-    ts = window.bars.ts[start : window.stop]
-    last = np.searchsorted(reference.ts, ts, side="right") - 1
-    # What the reference did before the anchor must not matter: live windows do not hold it.
-    known = last >= int(np.searchsorted(reference.ts, anchor_ts))
-    theirs = np.where(known, reference.close[np.maximum(last, 0)], np.nan)
-    present = known & (reference.ts[np.maximum(last, 0)] == ts)
+    market, present = reference.moves(window.bars.ts[start : window.stop], anchor_ts)
     rows = slice(window.begin - start, None)
-    correlation, beta = _compared(window.bars.close[start : window.stop], theirs)
+    correlation, beta = _compared(_Moves(window.bars.close[start : window.stop]), market, rows)
     # A young symbol's first rows have fewer returns than are asked for, whatever the reference has.
     young = np.arange(window.begin, window.stop) - window.anchor < REFERENCE_BARS
     hidden = young | ~present[rows]
-    return np.where(hidden, np.nan, correlation[rows]), np.where(hidden, np.nan, beta[rows])
+    return np.where(hidden, np.nan, correlation), np.where(hidden, np.nan, beta)
 
 
-def _compared(own: Floats, theirs: Floats) -> tuple[Floats, Floats]:
-    mine, market = _returns(own), _returns(theirs)
-    if np.isnan(mine + market).all():
-        return np.full(own.shape, np.nan), np.full(own.shape, np.nan)
-    correlation = clipped(talib.CORREL(mine, market, REFERENCE_BARS), -1.0, 1.0)
-    # A running sum keeps a residue of what left its window; the extremes tell exactly whether nothing moved.
-    still = _still(mine) | _still(market)
+def _compared(mine: _Moves, market: _Moves, rows: slice) -> tuple[Floats, Floats]:
+    if np.isnan(mine.returns + market.returns).all():
+        nothing = np.full(mine.returns.shape, np.nan)[rows]
+        return nothing, nothing
+    correlation = clipped(talib.CORREL(mine.returns, market.returns, REFERENCE_BARS)[rows], -1.0, 1.0)
+    still = (mine.still | market.still)[rows]
     with np.errstate(divide="ignore", invalid="ignore"):
-        beta = correlation * talib.STDDEV(mine, REFERENCE_BARS) / talib.STDDEV(market, REFERENCE_BARS)
+        beta = correlation * mine.deviation[rows] / market.deviation[rows]
     beta = clipped(np.where(np.isfinite(correlation) & ~np.isfinite(beta), 0.0, beta), -_BETA_LIMIT, _BETA_LIMIT)
     return np.where(still, 0.0, correlation), np.where(still, 0.0, beta)
-
-
-def _returns(close: Floats) -> Floats:
-    result = np.full(close.shape, np.nan)
-    if close.size > 1:
-        result[1:] = 100.0 * talib.LN(close[1:] / close[:-1])
-    return result
-
-
-def _still(returns: Floats) -> Bools:
-    return talib.MAX(np.abs(returns), REFERENCE_BARS) == 0
 
 
 def together_columns(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -41,10 +42,26 @@ def window_features(symbols: Sequence[Sequence[Window]], names: Sequence[str], i
 
     The bars must be usable; otherwise as feature_matrix.
     """
-    source = Source(symbols)
+    source = Source(symbols, _uses(tuple(names)))
     ages = source.ages()
     youngest = int(ages.min())
     for row, name in zip(into, names, strict=True):
         row[:] = COLUMNS[name](source)
         if youngest < _WARMUPS[name]:
             row[ages < _WARMUPS[name]] = np.nan
+
+
+@lru_cache(maxsize=64)
+def _uses(names: tuple[str, ...]) -> Mapping[Hashable, int]:
+    """Return how often the features ask for each indicator; which they ask for does not depend on the bars."""
+    one = np.ones(1)
+    bars = BarArrays(ts=np.zeros(1, dtype=np.int64), open=one, high=one, low=one, close=one, volume=one)
+    often: dict[Hashable, int] = {}
+    # What is kept from one use to the next is asked for less often: counted again until nothing changes.
+    while True:
+        source = Source([[Window(bars=bars, anchor=0, block=0, begin=0, stop=1)]], often)
+        for name in names:
+            COLUMNS[name](source)
+        if source.asked == often:
+            return often
+        often = source.asked

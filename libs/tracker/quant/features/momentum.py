@@ -8,19 +8,21 @@ import numpy as np
 import talib
 
 from tracker.quant.bars import Bools, Floats
-from tracker.quant.features.source import Source, clipped
+from tracker.quant.features.source import Source, clipped, where
 from tracker.quant.features.trend import WILDER_LEAD
 
 
 def _rsi(source: Source, period: int) -> Floats:
     # Without movement TA-Lib answers 0 for RSI and 0 for %R, which would read as oversold and overbought.
     rsi = source.anchored(talib.RSI, ("close",), period, lead=WILDER_LEAD)
-    return np.where(source.is_flat("close", period + 1), 50.0, rsi)
+    return where(source.is_flat("close", period + 1), 50.0, rsi)
 
 
 def _percent_r_tail(source: Source) -> Floats:
     high, low = source.tail("high"), source.tail("low")
     percent = talib.WILLR(high, low, source.tail("close"), 14)
+    if float((high - low).min()) > 0:
+        return percent
     return np.where(talib.MAX(high, 14) == talib.MIN(low, 14), -50.0, percent)
 
 
@@ -44,20 +46,21 @@ def _stoch(source: Source, tail: Floats) -> Floats:
 
 def _cci(source: Source) -> Floats:
     cci = source.anchored(talib.CCI, ("high", "low", "close"), 20, lead=20)
-    return np.where(source.is_flat("typical", 20), 0.0, cci)
+    return where(source.is_flat("typical", 20), 0.0, cci)
 
 
-def _nothing_flowed(source: Source) -> Bools:
+def _nothing_flowed(source: Source) -> Bools | None:
     typical = source.tail("typical")
-    moved = np.diff(typical, prepend=typical[:1]) != 0
-    flow = np.where(moved, source.tail("volume"), 0.0)
-    return source.kept(talib.MAX(flow, 14)) == 0
+    moved = np.zeros(typical.shape, dtype=np.bool_)
+    np.not_equal(typical[1:], typical[:-1], out=moved[1:])
+    flowed = moved & (source.tail("volume") > 0)
+    return source.kept(talib.MAX(flowed.astype(np.float64), 14)) == 0 if not flowed[1:].all() else None
 
 
 def _money_flow_index(source: Source) -> Floats:
     index = source.anchored(talib.MFI, ("high", "low", "close", "volume"), 14, lead=15)
     # TA-Lib answers 0, the most oversold value there is, when nothing was traded.
-    return np.where(_nothing_flowed(source), 50.0, clipped(index, 0.0, 100.0))
+    return where(_nothing_flowed(source), 50.0, clipped(index, 0.0, 100.0))
 
 
 def _log_return(source: Source, bars: int) -> Floats:

@@ -9,7 +9,7 @@ import talib
 
 from tracker.quant.bars import Floats
 from tracker.quant.features.own_specs import CHANNEL_BARS
-from tracker.quant.features.source import Source, clipped, percent_above, ratio
+from tracker.quant.features.source import Source, clipped, percent_above, ratio, where
 
 # Half the channel's width in standard deviations of the residuals.
 CHANNEL_SIGMAS = 2.0
@@ -45,12 +45,17 @@ def _channel(source: Source) -> tuple[Floats, Floats, Floats, Floats]:
     """Return slope, variance explained by the line, variance, half width, in scaled prices."""
     flat = source.is_flat("close", CHANNEL_BARS)
     slope = source.anchored(talib.LINEARREG_SLOPE, ("close",), CHANNEL_BARS, lead=CHANNEL_BARS)
-    slope = np.where(flat, 0.0, slope)
+    slope = where(flat, 0.0, slope)
     variance = source.anchored(talib.VAR, ("close",), CHANNEL_BARS, lead=CHANNEL_BARS)
-    variance = np.where(flat | (variance <= _NO_VARIANCE), 0.0, variance)
+    variance = where(flat, 0.0, np.where(variance <= _NO_VARIANCE, 0.0, variance))
     # Least squares splits the variance: what the line explains is slope^2 times the variance of time.
-    explained = slope * slope * _TIME_VARIANCE
-    return slope, explained, variance, CHANNEL_SIGMAS * np.sqrt(np.maximum(variance - explained, 0.0))
+    explained = slope * slope
+    explained *= _TIME_VARIANCE
+    half_width = variance - explained
+    np.maximum(half_width, 0.0, out=half_width)
+    np.sqrt(half_width, out=half_width)
+    half_width *= CHANNEL_SIGMAS
+    return slope, explained, variance, half_width
 
 
 def _fit(source: Source) -> tuple[Floats, Floats, Floats, Floats]:
@@ -72,7 +77,7 @@ def _efficiency(source: Source) -> Floats:
     way = source.anchored(talib.SUM, ("move",), 20, lead=21)
     close = source.column("close")
     moved = np.abs(close - source.column("close", 20)) * (source.scaled_close() / close)
-    return np.where(source.is_flat("close", 21), 0.0, clipped(ratio(moved, way, 0.0), 0.0, 1.0))
+    return where(source.is_flat("close", 21), 0.0, clipped(ratio(moved, way, 0.0), 0.0, 1.0))
 
 
 COLUMNS: dict[str, Callable[[Source], Floats]] = {

@@ -8,7 +8,7 @@ import numpy as np
 import talib
 
 from tracker.quant.bars import Floats
-from tracker.quant.features.source import Source, clipped, percent_above, ratio
+from tracker.quant.features.source import Source, clipped, percent_above, ratio, where
 from tracker.quant.features.trend import WILDER_LEAD
 
 _HIGHEST_RATIO = 2.2
@@ -23,7 +23,7 @@ def _range_to_atr(source: Source) -> Floats:
 
 def _realised(source: Source, period: int) -> Floats:
     deviation = source.anchored(talib.STDDEV, ("return",), period, lead=period + 1)
-    return np.where(source.is_flat("close", period + 1), 0.0, deviation)
+    return where(source.is_flat("close", period + 1), 0.0, deviation)
 
 
 def _realised_once(source: Source, period: int) -> Floats:
@@ -37,7 +37,7 @@ def _volatility_ratio(source: Source) -> Floats:
 def _bands(source: Source) -> tuple[Floats, Floats, Floats]:
     """Return width, middle, lower band in scaled prices."""
     upper, middle, lower = source.anchored(talib.BBANDS, ("close",), 20, 2.0, 2.0, lead=20)
-    return np.where(source.is_flat("close", 20), 0.0, upper - lower), middle, lower
+    return where(source.is_flat("close", 20), 0.0, upper - lower), middle, lower
 
 
 def _bands_once(source: Source) -> tuple[Floats, Floats, Floats]:

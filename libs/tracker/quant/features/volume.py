@@ -23,8 +23,10 @@ def _mean_volume(source: Source, period: int) -> Floats:
 def _mean(source: Source, period: int) -> Floats:
     # A running sum keeps a residue of what left its window; the largest value tells exactly whether all are
     # 0.
-    nothing = source.exact(talib.MAX, ("volume",), period) == 0
-    return np.where(nothing, 0.0, source.anchored(talib.SMA, ("volume",), period, lead=period))
+    mean = source.anchored(talib.SMA, ("volume",), period, lead=period)
+    if source.all_above_zero("volume"):
+        return mean
+    return np.where(source.exact(talib.MAX, ("volume",), period) == 0, 0.0, mean)
 
 
 def _volume_ratio(source: Source) -> Floats:
