@@ -53,5 +53,6 @@ def _last_closes(candles: CandleSeries, moments: Ints) -> Floats:
 
 def _steps(at: Ints, amounts: Floats, moments: Ints) -> Floats:
     """Return the sum of the amounts that came by each moment (n,)."""
-    sums = np.concatenate(([0.0], np.cumsum(amounts)))
-    return sums[np.searchsorted(at, moments, side="right")]
+    # There are fewer fills than moments to look for.
+    places = np.searchsorted(moments, at)
+    return np.bincount(places, weights=amounts, minlength=len(moments) + 1)[: len(moments)].cumsum()

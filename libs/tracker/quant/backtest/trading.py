@@ -36,6 +36,8 @@ REFUSALS = (
     RefusalReason.BELOW_MIN_NOTIONAL,
 )
 FILLS_A_SIGNAL = 4
+# In the kernel's order.
+BAR_COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 TradeAll = Callable[..., int]
 
 
@@ -54,15 +56,14 @@ class Traded:
 def bulk_market(markets: Sequence[SymbolMarket], rules: TradingRules, first: int) -> Market:
     """Return the symbols in the order of their names, with the candles that close after `first`."""
     ordered = sorted(markets, key=lambda each: each.instrument.symbol)
-    bars: list[Floats] = []
-    closes: list[Ints] = []
-    for each in ordered:
-        begin = each.candles.index_from(first + 1)
-        rows = each.candles.bars.slice(begin, len(each.candles))
-        bars.append(
-            np.column_stack((rows.ts.astype(np.float64), rows.open, rows.high, rows.low, rows.close, rows.volume))
-        )
-        closes.append(each.candles.closes[begin:])
+    begins = [each.candles.index_from(first + 1) for each in ordered]
+    counts = [len(each.candles) - begin for each, begin in zip(ordered, begins, strict=True)]
+    offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+    bars, closes = np.empty((int(offsets[-1]), len(BAR_COLUMNS))), np.empty(int(offsets[-1]), dtype=np.int64)
+    for each, begin, start, end in zip(ordered, begins, offsets[:-1], offsets[1:], strict=True):
+        closes[start:end] = each.candles.closes[begin:]
+        for column, name in enumerate(BAR_COLUMNS):
+            bars[start:end, column] = getattr(each.candles.bars, name)[begin:]
     valid = rules.paper.execution.entry_valid_bars
     return Market(
         symbols=np.array(
@@ -75,9 +76,9 @@ def bulk_market(markets: Sequence[SymbolMarket], rules: TradingRules, first: int
                 for each in ordered
             ]
         ),
-        bars=np.concatenate(bars),
-        closes=np.concatenate(closes),
-        offsets=np.concatenate(([0], np.cumsum([len(each) for each in closes]))).astype(np.int64),
+        bars=bars,
+        closes=closes,
+        offsets=offsets,
     )
 
 
