@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from rich.console import Console
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.quant.features import FEATURE_SET
-from tracker.quant.roll_up import roll_up
 from tracker.quant.strategies.inputs import features_read
 from tracker.quant.verify.lookahead import Change, Finding, look_ahead, random_cuts
-from tracker.quant.verify.subject import Series, Subject, features_subject, strategy_subject
+from tracker.quant.verify.subject import Subject, features_subject, strategy_subject
 from tracker.quant.verify.synthetic import synthetic_market
 from tracker.runtime.strategies import StrategyConfig, load_strategies
 
@@ -23,9 +23,12 @@ from services.control.verify_bars import Sample, file_sample
 # Makes the subject of bars of some seconds, the reference's number and names of features.
 Features: TypeAlias = Callable[[int, int | None, Sequence[str]], Subject]
 
+Maker: TypeAlias = Callable[[Timeframe], Sample]
+
 STEP = Timeframe.M15
 # The slowest feature of the day needs a hundred of them.
 SYNTHETIC_DAYS = 160
+FEWEST_BARS, MOST_BARS = 2_000, 16_000
 
 
 def hunt(
@@ -42,8 +45,8 @@ def hunt(
     strategy that never proposed a trade, was not tested.
     """
     configs = load_strategies(settings.config_dir, settings.strategies_dir)
-    samples = [made_sample()] + ([] if candles is None else [file_sample(candles, STEP)])
-    sources = [_tested(sample, configs, cuts, seed, console, features) for sample in samples]
+    makers: list[Maker] = [made_sample] + ([] if candles is None else [partial(file_sample, candles)])
+    sources = [_tested(make, configs, cuts, seed, console, features) for make in makers]
     verdicts = _verdicts(sources)
     leaks = [name for name, found in verdicts.items() if "leaks" in found]
     never_known = [
@@ -54,11 +57,10 @@ def hunt(
     return {"ok": not leaks and not never_known, "leaks": leaks, "never_known": never_known, "sources": sources}
 
 
-def made_sample() -> Sample:
+def made_sample(timeframe: Timeframe) -> Sample:
     """Return the bars that are tested on when there are no others."""
-    return Sample(
-        source="synthetic", bars=synthetic_market(SYNTHETIC_DAYS * 86_400 // STEP.seconds, STEP.seconds)
-    )
+    count = min(max(SYNTHETIC_DAYS * 86_400 // timeframe.seconds, FEWEST_BARS), MOST_BARS)
+    return Sample(source="synthetic", bars=synthetic_market(count, timeframe.seconds))
 
 
 def subjects_of(
@@ -80,12 +82,14 @@ def subjects_of(
 
 
 def _tested(
-    sample: Sample, configs: Sequence[StrategyConfig], cuts: int, seed: int, console: Console, features: Features
+    make: Maker, configs: Sequence[StrategyConfig], cuts: int, seed: int, console: Console, features: Features
 ) -> dict[str, Any]:
     findings: list[Finding] = []
-    names = list(sample.ids)
+    first = make(STEP)
+    names = list(first.ids)
     for timeframe in sorted({STEP, *(each.timeframe for each in configs)}, key=lambda each: each.seconds):
-        series = _rolled(sample.series, timeframe)
+        sample = first if timeframe is STEP else make(timeframe)
+        series = sample.series
         subjects = [*subjects_of(configs, timeframe, sample.reference, features)]
         if timeframe is STEP:
             subjects.insert(0, features(STEP.seconds, sample.reference, FEATURE_SET.names))
@@ -96,15 +100,9 @@ def _tested(
                 lambda name, share, source=sample.source: line.update(f"{source}: {name} {share:.0%}"),
             )
     return {
-        "source": sample.source, "symbols": names, "bars": sum(len(each) for each in sample.bars.values()),
+        "source": first.source, "symbols": names, "bars": sum(len(each) for each in first.bars.values()),
         "cuts": cuts, "seed": seed, "findings": [_document(each, names) for each in findings],
     }
-
-
-def _rolled(series: Series, timeframe: Timeframe) -> Series:
-    if timeframe is STEP:
-        return series
-    return {key: roll_up(bars, timeframe.seconds, int(bars.ts[-1]) + STEP.seconds) for key, bars in series.items()}
 
 
 def _document(finding: Finding, names: Sequence[str]) -> dict[str, Any]:
