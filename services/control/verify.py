@@ -46,6 +46,28 @@ def warmup(candles: Candles = None, as_json: AsJson = False) -> None:
     _print(report, warmup_view, as_json=as_json)
 
 
+@verify_app.command()
+def parity(
+    first: Annotated[str | None, typer.Option("--from", help="ISO time before the first decision [all].")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="ISO time of the last decision [all].")] = None,
+    replay: Annotated[bool, typer.Option("--replay", help="The last replay's database, not the fleet's.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare live decisions and the ledger with a backtest of the same span; exit code 1 where something differs."""
+    from services.control.exporting import EPOCH, moment_of
+    from services.control.verify_parity import parity as compare
+    from services.control.verify_view import parity_view
+
+    span = (
+        None if first is None else moment_of("--from", first, EPOCH),
+        None if end is None else moment_of("--to", end, EPOCH),
+    )
+    report = compare(load_settings(ControlSettings), span, Console(stderr=True), replay=replay)
+    _print(report, parity_view, as_json=as_json)
+    if not report["ok"]:
+        raise typer.Exit(1)
+
+
 def _print(
     report: Mapping[str, Any], view: Callable[[Mapping[str, Any]], RenderableType], *, as_json: bool
 ) -> None:

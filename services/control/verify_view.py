@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+SHOWN = 40
 _STYLES = {"clean": "green", "leaks": "bold red", "never known": "yellow"}
 
 
@@ -22,6 +23,33 @@ def lookahead_view(report: Mapping[str, Any]) -> RenderableType:
     if not report["leaks"] and not report["never_known"]:
         parts.append(Text("nothing sees the future", style="green"))
     return Group(*parts)
+
+
+def parity_view(report: Mapping[str, Any]) -> RenderableType:
+    """Return what was compared and what differs."""
+    parts: list[RenderableType] = [
+        Text(f"{report['database']}, {report['first']} to {report['end']}", "bold"),
+        Text(
+            f"{report['looks']:,} looks, {report['signals']:,} signals, {report['orders']:,} orders,"
+            f" {report['fills']:,} fills and {report['trades']:,} trades compared"
+        ),
+    ]
+    if report["other_config"]:
+        parts.append(Text(f"{report['other_config']:,} looks were taken by another configuration", "yellow"))
+    if report["other_rules"]:
+        said = f"the ledger was not compared: {report['other_rules']:,} orders are of other rules of trading"
+        parts.append(Text(said, "yellow"))
+    differences = report["differences"]
+    if not differences:
+        return Group(*parts, Text("no difference", "green"))
+    table = Table("what", "strategy", "symbol", "decided at", "", "was", "now", "inputs", box=None)
+    for each in differences[:SHOWN]:
+        inputs = "; ".join(f"{name} {was} {now}" for name, (was, now) in each["inputs"].items())
+        table.add_row(
+            each["what"], each["strategy"], each["symbol"], each["decided_at"], each["name"], str(each["was"]),
+            str(each["now"]), inputs,
+        )
+    return Group(*parts, Text(f"{len(differences):,} differences", "bold red"), table)
 
 
 def _lookahead_table(source: Mapping[str, Any]) -> Table:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from tracker.quant.frame import FeatureFrame
 from tracker.quant.metrics import period_returns
 from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.series import CandleSeries
+from tracker.quant.strategies.inputs import BAR_COLUMNS, features_read, own_columns
 from tracker.runtime.strategies import load_rules
 
 DAY = 86_400
@@ -56,8 +58,11 @@ def write_work(
     `strategies` is the folder of one's own rules.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    columns = plan.rule.required_features
+    columns = features_read(plan.rule)
     frames = [each.frame for each in looks]
+    for name in ("ts", *BAR_COLUMNS):
+        _save(folder, f"bar_{name}", np.concatenate([getattr(each.decision, name) for each in markets]))
+    _save(folder, "bar_offsets", np.concatenate(([0], np.cumsum([len(each.decision) for each in markets]))))
     _save(folder, "close", np.concatenate([each.close for each in frames]))
     _save(folder, "decided_at", np.concatenate([each.decided_at for each in frames]))
     _save(folder, "market", np.repeat(np.arange(len(frames), dtype=np.int64), [len(each) for each in frames]))
@@ -91,6 +96,7 @@ class _Work:
     plan: BacktestPlan
     names: Sequence[str]
     frame: FeatureFrame
+    decision: Sequence[BarArrays]
     market: NDArray[np.int64]
     bulk: Market
     series: Sequence[CandleSeries]
@@ -98,7 +104,7 @@ class _Work:
     def attempt(self, number: int, point: Mapping[str, Any]) -> Outcome:
         plan = self.plan
         params = TypeAdapter(plan.rule.params).validate_python(dict(point))
-        proposals = plan.rule.evaluate(self.frame, params)
+        proposals = plan.rule.evaluate(self._frame(params), params)
         rows = np.flatnonzero(proposals.is_signal)
         signals = proposed(proposals.take(rows), self.frame.decided_at[rows], self.market[rows], self.names)
         traded = trade_in_bulk(plan, self.bulk, signals, trade_all)
@@ -111,6 +117,23 @@ class _Work:
             trades=len(traded.trades),
             total_return=float(curve.equity[-1] / curve.equity[0] - 1.0),
             daily=period_returns(curve.equity),
+        )
+
+    def _frame(self, params: Any) -> FeatureFrame:
+        """Return the frame with the bars' columns, and with the rule's own indicators, which depend on parameters."""
+        seconds = self.plan.timeframe.seconds
+        parts = [
+            {
+                name: values[bars.ts[len(bars) - len(values) :] + seconds <= self.plan.span.end]
+                for name, values in own_columns(
+                    self.plan.rule, params, bars, seconds, self.plan.span.first - seconds + 1
+                ).items()
+            }
+            for bars in self.decision
+        ]
+        own = {name: np.concatenate([each[name] for each in parts]) for name in parts[0]}
+        return FeatureFrame(
+            close=self.frame.close, decided_at=self.frame.decided_at, columns={**self.frame.columns, **own}
         )
 
 
@@ -144,10 +167,18 @@ def _load(folder: str) -> _Work:
             decided_at=_read(path, "decided_at"),
             columns={name: _read(path, f"feature_{number}") for number, name in enumerate(meta["columns"])},
         ),
+        decision=_decision(path),
         market=_read(path, "market"),
         bulk=bulk,
         series=_series(bulk),
     )
+
+
+def _decision(path: Path) -> list[BarArrays]:
+    columns = {name: _read(path, f"bar_{name}") for name in ("ts", *BAR_COLUMNS)}
+    offsets = _read(path, "bar_offsets").tolist()
+    whole = [{name: values[begin:end] for name, values in columns.items()} for begin, end in pairwise(offsets)]
+    return [BarArrays(**each) for each in whole]
 
 
 def _series(bulk: Market) -> list[CandleSeries]:

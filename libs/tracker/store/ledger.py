@@ -36,7 +36,7 @@ async def read_live_positions(transaction: Transaction, account: str) -> list[Po
 
 async def read_live_orders(transaction: Transaction, account: str) -> list[Order]:
     """Return the orders that may still be filled, in no particular order."""
-    return [_order(row) for row in await transaction.fetch("ledger.live_orders", account)]
+    return [order_of(row) for row in await transaction.fetch("ledger.live_orders", account)]
 
 
 async def write_changes(transaction: Transaction, changes: LedgerChanges) -> None:
@@ -196,7 +196,8 @@ def _equity_row(each: EquityPoint) -> tuple[object, ...]:
     )
 
 
-def _order(row: Row) -> Order:
+def order_of(row: Row) -> Order:
+    """Return an order out of its row."""
     facts = dict(row)
     key = OrderKey(
         account=facts.pop("account"),

@@ -20,6 +20,7 @@ from tracker.domain.errors import ConfigError, InputError
 from tracker.domain.signal import Strategy
 from tracker.store.database import Database
 from tracker.testing.made_up_candles import write_candles
+from tracker.testing.written_strategy import write_strategy
 
 from services.control.backtest import BacktestRequest, backtest
 from services.control.settings import ControlSettings
@@ -91,6 +92,23 @@ def test_every_try_is_what_a_backtest_of_it_is_and_is_logged(
     rows = asyncio.run(logged(database_url))
     assert len(rows) == 12
     assert sum(row["times"] for row in rows) == 13
+
+
+def test_a_rule_with_indicators_of_its_own_is_tried_with_each_of_its_parameters(
+    database_url: str, candles: Path, tmp_path: Path
+) -> None:
+    configs, strategies = write_strategy(tmp_path)
+    settings = ControlSettings(
+        DATABASE_URL=SecretStr(database_url), TRACKER_STATE_DIR=tmp_path, TRACKER_CONFIG_DIR=configs,
+        TRACKER_STRATEGIES_DIR=strategies,
+    )
+    base = replace(request(candles).backtest, strategy=Strategy("ema_cross"))
+    done = sweep(settings, request(candles, backtest=base, grid="fast=5|9|12"), QUIET)
+    assert len({each.trades for each in done.outcomes}) > 1
+    for number, point in enumerate(done.points):
+        alone = backtest(settings, replace(base, params=dict(point.changes)), QUIET)
+        assert done.outcomes[number].trades == len(alone.result.traded.trades) > 3
+        assert done.outcomes[number].total_return == pytest.approx(alone.summary.figures.total_return, rel=1e-12)
 
 
 def test_processes_and_a_second_run_come_to_the_same(settings: ControlSettings, candles: Path) -> None:

@@ -97,7 +97,7 @@ def test_the_ledger_would_have_written_the_same(strategy: Strategy) -> None:
     markets = two_markets()
     result = run(strategy, markets)
     signals = ledger_signals(result.plan, result.looks, markets)
-    book = trade_in_ledger(result.plan, markets, signals).engine.book
+    book = trade_in_ledger(TRADING, result.plan.rules_hash, result.plan.span, markets, signals).engine.book
     trades, fills = result.traded.trades, result.traded.fills
     assert len(signals) == len(result.signals)
     assert len(book.trades) == len(trades)

@@ -13,7 +13,7 @@ from tracker.domain.money import decimal_of
 from tracker.domain.order import RefusalReason
 from tracker.domain.signal import Signal
 from tracker.quant.backtest.looks import Looks, signals_in
-from tracker.quant.backtest.market import SymbolMarket
+from tracker.quant.backtest.market import Span, SymbolMarket
 from tracker.quant.backtest.plan import BacktestPlan
 from tracker.quant.backtest.signals import SignalTable
 from tracker.quant.backtest.tables import FillTable, TradeTable, fill_table, trade_table
@@ -132,21 +132,23 @@ def ledger_signals(plan: BacktestPlan, looks: Sequence[Looks], markets: Sequence
     return [replace(each, signal_id=number) for number, each in enumerate(found, start=1)]
 
 
-def trade_in_ledger(plan: BacktestPlan, markets: Sequence[SymbolMarket], signals: Sequence[Signal]) -> Walk:
+def trade_in_ledger(
+    trading: TradingRules, rules_hash: str, span: Span, markets: Sequence[SymbolMarket], signals: Sequence[Signal]
+) -> Walk:
     """Trade the signals with the paper trader's own book, in decimals, and return the walk through it.
 
-    Raises InputError where a symbol of a signal has no market.
+    `signals` in the order in which to act on them. Raises InputError where a symbol of a signal has no market.
     """
     series = {each.instrument.symbol_id: each.candles for each in markets}
     strange = {each.symbol_id for each in signals} - series.keys()
     if strange:
         raise InputError(f"symbol {min(strange)} has signals but no candles")
-    params = plan.trading.paper.account
+    params = trading.paper.account
     cash = decimal_of(params.start_cash)
     account = Account(
-        account=params.name, currency=params.currency, start_cash=cash, opened_at=moment_of(plan.span.first), cash=cash
+        account=params.name, currency=params.currency, start_cash=cash, opened_at=moment_of(span.first), cash=cash
     )
     book = Book(account, (), (), [each.instrument for each in markets])
-    walk = Walk(Engine(book, plan.trading, plan.rules_hash, signals), series)
-    walk.run(plan.span.first, plan.span.end)
+    walk = Walk(Engine(book, trading, rules_hash, signals), series)
+    walk.run(span.first, span.end)
     return walk
