@@ -31,7 +31,8 @@ from services.feature_calculator.contexts import ContextTables
 from services.feature_calculator.settings import FeatureSettings
 from services.feature_calculator.windows import Windows
 
-TIMEFRAMES = (Timeframe.H1, Timeframe.M15)
+# Decisions wait for the quarter; its rows hold what they need of the hour.
+TIMEFRAMES = (Timeframe.M15, Timeframe.H1)
 ROWS = Counter("tracker_feature_rows_total", "Feature rows written", ["timeframe"])
 
 
@@ -61,6 +62,8 @@ class FeatureCalculator:
         self._log = log
         self._windows = {timeframe: Windows(timeframe) for timeframe in TIMEFRAMES}
         self._contexts = {timeframe: [ContextTables(each) for each in CONTEXTS] for timeframe in TIMEFRAMES}
+        self._is_registered = False
+        self._is_new = False
         self._rows = 0
         self._through: dict[str, str] = {}
 
@@ -72,29 +75,43 @@ class FeatureCalculator:
         }
 
     async def run_once(self) -> bool:
-        """Compute what is due of each timeframe, in one transaction."""
+        """Compute what is due of each timeframe, each in a transaction of its own."""
         try:
-            async with self._database.transaction() as transaction:
-                marks = await read_watermarks(transaction)
-                done = await read_feature_watermarks(transaction)
-                if await find_feature_set(transaction, FEATURE_SET) is None:
-                    # Scanners may lag behind the watermarks: a new set has rows for them too.
-                    done = {timeframe: self._before(timeframe, moment) for timeframe, moment in done.items()}
-                steps = [
-                    await self._advance(transaction, marks, timeframe, done.get(timeframe))
-                    for timeframe in TIMEFRAMES
-                    if timeframe in marks
-                ]
-                # A bucket without any bar is done as well: whoever waits for it must be told.
-                if any(step is not Step.NOTHING_DUE for step in steps):
-                    await transaction.commit()
+            if not self._is_registered:
+                self._is_new = await self._find_set() is None
+            steps = [await self._follow(timeframe) for timeframe in TIMEFRAMES]
         except TrackerError:
             self._forget()
             raise
+        # What was new has its rows in front of the watermark now.
+        if any(step is not Step.NOTHING_DUE for step in steps):
+            self._is_registered, self._is_new = True, False
         return Step.MORE_DUE in steps
 
-    def _before(self, timeframe: Timeframe, moment: datetime) -> datetime:
-        return timeframe.floor(moment - timedelta(hours=self._settings.lookback_hours))
+    async def _find_set(self) -> int | None:
+        async with self._database.transaction() as transaction:
+            return await find_feature_set(transaction, FEATURE_SET)
+
+    async def _follow(self, timeframe: Timeframe) -> Step:
+        """Compute what is due of one timeframe, and commit it."""
+        async with self._database.transaction() as transaction:
+            marks = await read_watermarks(transaction)
+            if timeframe not in marks:
+                return Step.NOTHING_DUE
+            done = (await read_feature_watermarks(transaction)).get(timeframe)
+            if done is not None and self._is_new:
+                # Scanners may lag behind the watermark: a new set has rows for them too.
+                most = self._settings.closes_per_run * timeframe.duration
+                done = timeframe.floor(done - min(self._lookback, most))
+            step = await self._advance(transaction, marks, timeframe, done)
+            # A bucket without any bar is done as well: whoever waits for it must be told.
+            if step is not Step.NOTHING_DUE:
+                await transaction.commit()
+        return step
+
+    @property
+    def _lookback(self) -> timedelta:
+        return timedelta(hours=self._settings.lookback_hours)
 
     def _forget(self) -> None:
         for timeframe in TIMEFRAMES:
@@ -156,7 +173,7 @@ class FeatureCalculator:
 
     async def _beginning(self, transaction: Transaction, mark: Watermark) -> datetime:
         """Return where to start on an empty table: some history before the first live bar, if there is any."""
-        wanted = self._before(mark.timeframe, mark.opened_at)
+        wanted = mark.timeframe.floor(mark.opened_at - self._lookback)
         return await read_first_open(transaction, mark.timeframe, wanted, mark.closed_through) or wanted
 
 

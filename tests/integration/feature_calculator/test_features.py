@@ -47,7 +47,9 @@ async def test_restarts_and_failed_commits_leave_the_same_bits(market: Any, bitc
     expected = await market.wanted(market.opened, market.end)
     for _ in range(4):
         await market.calculator(closes_per_run=3).run_once()
-    calculator = market.calculator(market.failing(True, False, True, False), closes_per_run=3)
+    # A transaction for each timeframe, and one before them that asks for the set.
+    fate = (True, True, True, False, True, True, False)
+    calculator = market.calculator(market.failing(*fate), closes_per_run=3)
     for _ in range(2):
         await calculator.run_once()
         with pytest.raises(DatabaseUnavailableError):
@@ -72,7 +74,7 @@ async def test_nothing_is_computed_beyond_the_watermark(market: Any, bitcoin: Ba
     assert not await calculator.run_once()
 
 
-async def test_the_hour_is_complete_before_the_quarter_that_ends_with_it(market: Any, bitcoin: BarTable) -> None:
+async def test_a_run_completes_the_quarter_and_the_hour_that_ends_with_it(market: Any, bitcoin: BarTable) -> None:
     await market.store("BTC-USD", bitcoin)
     calculator = market.calculator(closes_per_run=1)
     moment = market.opened
