@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from tracker.domain.errors import InputError
 from tracker.domain.instrument import Instrument
 from tracker.domain.timeframe import EPOCH, Timeframe
-from tracker.quant.backtest import SymbolMarket, finest_candles
-from tracker.quant.backtest.market import CONTEXT, whole_candles
+from tracker.quant.backtest import Span, SymbolMarket, finest_candles
+from tracker.quant.backtest.market import whole_candles
 from tracker.quant.bars import BarArrays
 from tracker.quant.portfolio.series import CandleSeries
-from tracker.quant.windows import anchor_seconds
-from tracker.store.bars import BarTable
+from tracker.runtime.stored_markets import bar_arrays, decision_markets
 from tracker.store.database import Database, Transaction
 from tracker.store.readers import read_symbol_range
 from tracker.store.symbols import read_symbols
 
-CONTEXT_MARGIN = timedelta(hours=4)
+END_OF_TIME = datetime(2100, 1, 1, tzinfo=UTC)
 Tell = Callable[[str, float], None]
 
 
@@ -29,23 +29,24 @@ async def markets_from_database(
 
     Raises InputError where a symbol is unknown or has no bars in the span.
     """
+    since, until = span[0] or EPOCH, span[1] or END_OF_TIME
     database = await Database.open(url, role=None, pool_size=1, application="tracker:backtest")
     try:
         async with database.transaction() as transaction:
             wanted = _chosen(await read_symbols(transaction), symbols)
-            markets: list[SymbolMarket] = []
-            for number, each in enumerate(wanted, start=1):
-                market = await _market(transaction, each, timeframe, *span)
-                tell("bars", number / len(wanted))
-                if market is not None:
-                    markets.append(market)
-                elif symbols:
-                    raise InputError(f"{each.symbol}: the database has no {timeframe} bars of it {_within(*span)}")
+            known = await decision_markets(
+                transaction, wanted, timeframe, Span(first=int(since.timestamp()), end=int(until.timestamp()))
+            )
+            markets = [each for each in known if int(each.decision.ts[-1]) + timeframe.seconds > since.timestamp()]
+            _require_all(markets, symbols, timeframe, span)
+            found: list[SymbolMarket] = []
+            for number, each in enumerate(markets, start=1):
+                candles = await _candles(transaction, each.instrument, timeframe, each.decision, (since, until))
+                found.append(replace(each, candles=candles))
+                tell("bars", number / len(markets))
     finally:
         await database.close()
-    if not markets:
-        raise InputError(f"the database has no {timeframe} bars {_within(*span)}: fetch some with tracker backfill")
-    return markets
+    return found
 
 
 def _chosen(known: Sequence[Instrument], symbols: Sequence[str]) -> list[Instrument]:
@@ -56,18 +57,18 @@ def _chosen(known: Sequence[Instrument], symbols: Sequence[str]) -> list[Instrum
     return [by_name[name] for name in sorted(symbols or by_name)]
 
 
-async def _market(
-    transaction: Transaction, instrument: Instrument, timeframe: Timeframe, first: datetime | None, end: datetime | None
-) -> SymbolMarket | None:
-    since, until = first or EPOCH, end or datetime.max.replace(tzinfo=EPOCH.tzinfo)
-    if instrument.base_timeframe.seconds > timeframe.seconds:
-        return None
-    decision = await _bars(transaction, instrument, timeframe, _anchored(since, timeframe), until)
-    if len(decision) == 0 or int(decision.ts[-1]) < int(since.timestamp()) - timeframe.seconds:
-        return None
-    context = await _bars(transaction, instrument, CONTEXT, _anchored(since - CONTEXT_MARGIN, CONTEXT), until)
-    candles = await _candles(transaction, instrument, timeframe, decision, (since, until))
-    return SymbolMarket(instrument=instrument, decision=decision, context=context, candles=candles)
+def _require_all(
+    markets: Sequence[SymbolMarket],
+    symbols: Sequence[str],
+    timeframe: Timeframe,
+    span: tuple[datetime | None, datetime | None],
+) -> None:
+    found = {each.instrument.symbol for each in markets}
+    for name in symbols:
+        if name not in found:
+            raise InputError(f"{name}: the database has no {timeframe} bars of it {_within(*span)}")
+    if not markets:
+        raise InputError(f"the database has no {timeframe} bars {_within(*span)}: fetch some with tracker backfill")
 
 
 async def _candles(
@@ -89,17 +90,7 @@ async def _candles(
 async def _bars(
     transaction: Transaction, instrument: Instrument, timeframe: Timeframe, first: datetime, end: datetime
 ) -> BarArrays:
-    return _arrays(await read_symbol_range(transaction, instrument.symbol_id, timeframe, first, end))
-
-
-def _arrays(table: BarTable) -> BarArrays:
-    return BarArrays(
-        ts=table.ts, open=table.open, high=table.high, low=table.low, close=table.close, volume=table.volume
-    )
-
-
-def _anchored(moment: datetime, timeframe: Timeframe) -> datetime:
-    return EPOCH + timedelta(seconds=anchor_seconds(max(int(moment.timestamp()), 0), timeframe.seconds))
+    return bar_arrays(await read_symbol_range(transaction, instrument.symbol_id, timeframe, first, end))
 
 
 def _within(first: datetime | None, end: datetime | None) -> str:

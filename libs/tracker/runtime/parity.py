@@ -19,9 +19,9 @@ from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import moment_of, seconds_of
 from tracker.quant.strategies.inputs import features_read
 from tracker.quant.strategies.signals import signal_of
-from tracker.runtime.parity_bars import decision_markets
 from tracker.runtime.parity_difference import Difference, difference, facts_of, plain
 from tracker.runtime.parity_ledger import compare_ledger
+from tracker.runtime.stored_markets import decision_markets
 from tracker.runtime.strategies import StrategyConfig
 from tracker.store.database import Transaction
 from tracker.store.features import find_feature_set, read_features

@@ -13,8 +13,8 @@ from tracker.quant.backtest.trading import trade_in_ledger
 from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import moment_of, seconds_of
 from tracker.runtime.config import config_hash
-from tracker.runtime.parity_bars import candle_market
 from tracker.runtime.parity_difference import Difference, difference, facts_of
+from tracker.runtime.stored_markets import candle_market
 from tracker.store.database import Transaction
 from tracker.store.paper import read_signals
 from tracker.store.parity import read_closed_trades, read_fills, read_ledger_span, read_orders, trade_key

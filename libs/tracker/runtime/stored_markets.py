@@ -1,4 +1,4 @@
-"""The stored bars that decisions and trades are worked out from again."""
+"""Symbols' stored past, as decisions and trades are worked out from it."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ async def decision_markets(
     found: list[SymbolMarket] = []
     for each in instruments:
         if each.symbol_id in bars and each.base_timeframe.seconds <= timeframe.seconds:
-            own = _arrays(bars[each.symbol_id])
+            own = bar_arrays(bars[each.symbol_id])
             hours, days = (contexts[frame].get(each.symbol_id) for frame in (CONTEXT, Timeframe.D1))
             found.append(
                 SymbolMarket(
                     instrument=each,
                     decision=own,
-                    context=empty if hours is None else _arrays(hours),
-                    days=empty if days is None else _arrays(days),
+                    context=empty if hours is None else bar_arrays(hours),
+                    days=empty if days is None else bar_arrays(days),
                     candles=whole_candles(own, timeframe),
                 )
             )
@@ -58,11 +58,11 @@ async def candle_market(transaction: Transaction, instrument: Instrument, span: 
         instrument.symbol_id
     )
     empty = BarArrays(ts=np.empty(0, dtype=np.int64), **{name: np.empty(0) for name in _COLUMNS})
-    bars = empty if table is None else _arrays(table)
+    bars = empty if table is None else bar_arrays(table)
     return SymbolMarket(instrument=instrument, decision=bars, context=empty, candles=whole_candles(bars, frame))
 
 
-def _arrays(table: BarTable) -> BarArrays:
+def bar_arrays(table: BarTable) -> BarArrays:
     """Return bars as the rules read them."""
     return BarArrays(ts=table.ts, **{name: getattr(table, name) for name in _COLUMNS})
 
