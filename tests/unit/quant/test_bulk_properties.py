@@ -1,0 +1,190 @@
+"""What holds for any signals and bars traded in bulk: fills inside the bar, nothing lost, no luck, fees only cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from tracker.quant import kernel
+from tracker.quant.bars import Floats
+from tracker.quant.bulk import desk
+from tracker.quant.bulk.desk import Desk, Market, Plans, Record, new_desk, new_record
+from tracker.quant.compiled import trade_all
+
+CASH = 1e6
+MINUTE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Bars, signals, and limits under which any of them may be taken."""
+
+    market: Market
+    plans: Plans
+    limits: Floats
+
+    def trade(self, rules: Floats) -> tuple[Desk, Record, Floats]:
+        """Trade everything; return the desk, the record and its fills."""
+        work = new_desk(int(self.limits[desk.LIMIT_OPEN]), self.plans.ladders.shape[1], len(self.market.symbols), CASH)
+        record = new_record(len(self.plans.times), 20_000)
+        count = trade_all(self.plans, self.market, work, self.limits, rules, int(self.market.closes.max()), record)
+        assert count >= 0
+        return work, record, record.fills[:count]
+
+    def bar_of(self, fill: Floats) -> Floats:
+        """Return the bar of a fill."""
+        symbol = self.plans.symbol_of[int(fill[desk.FILL_SIGNAL])]
+        rows = slice(self.market.offsets[symbol], self.market.offsets[symbol + 1])
+        return self.market.bars[rows][int(fill[desk.FILL_BAR_TS]) // MINUTE]
+
+
+def market_of(rng: np.random.Generator, symbols: int, bars: int) -> Market:
+    """Return minutes around 100 with every kind of gap, and volumes from nothing to plenty."""
+    prices = np.sort(rng.uniform(85.0, 115.0, (symbols * bars, 4)), axis=1)
+    swap = rng.random(symbols * bars) < 0.5
+    ts = np.tile(np.arange(bars, dtype=np.int64) * MINUTE, symbols)
+    columns = (
+        ts.astype(np.float64),
+        np.where(swap, prices[:, 1], prices[:, 2]),
+        prices[:, 3],
+        prices[:, 0],
+        np.where(swap, prices[:, 2], prices[:, 1]),
+        rng.choice([0.0, 200.0, 5e3, 1e6], symbols * bars),
+    )
+    return Market(
+        symbols=np.tile([1e-3, 10.0, 3.0 * MINUTE], (symbols, 1)),
+        bars=np.column_stack(columns),
+        closes=ts + MINUTE,
+        offsets=np.arange(symbols + 1, dtype=np.int64) * bars,
+    )
+
+
+def plans_of(rng: np.random.Generator, symbols: int, times: list[int]) -> Plans:
+    """Return one signal a time and symbol: with and without ladder, moving target, trailing stop and early time-out."""
+    n = symbols * len(times)
+    decided = np.repeat(np.array(times, dtype=np.int64), symbols)
+    plans = np.empty((n, desk.PLAN_SIZE))
+    plans[:, desk.PLAN_ENTRY] = 100.0
+    plans[:, desk.PLAN_STOP] = rng.uniform(86.0, 92.0, n)
+    plans[:, desk.PLAN_TARGET] = rng.uniform(101.0, 112.0, n)
+    plans[:, desk.PLAN_FRACTION] = rng.choice([np.nan, 0.02], n)
+    plans[:, desk.PLAN_TRAIL] = rng.choice([0.0, 4.0, 12.0], n)
+    plans[:, desk.PLAN_EXPIRES_AT] = decided + rng.choice([2, 10, 10_000], n) * MINUTE
+    with_ladder = rng.random(n) < 0.5
+    ladders = np.where(with_ladder[:, None], [97.0, 94.0], np.nan)
+    weights = np.where(with_ladder[:, None], [0.5, 0.25, 0.25], [1.0, np.nan, np.nan])
+    return Plans(
+        times=decided,
+        symbol_of=np.tile(np.arange(symbols, dtype=np.int64), len(times)),
+        rank_of=np.zeros(n, dtype=np.int64),
+        plans=plans,
+        ladders=ladders,
+        weights=weights,
+    )
+
+
+@st.composite
+def worlds(draw: st.DrawFn, *, at_once: bool = False) -> World:
+    """Draw a world; `at_once`: all signals in the first minute, each with a sliver of the cash."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    symbols, bars = draw(st.integers(1, 4)), draw(st.integers(2, 40))
+    every = draw(st.integers(1, 5))
+    limits = np.empty(desk.LIMIT_SIZE)
+    limits[desk.LIMIT_RISK] = 0.5
+    limits[desk.LIMIT_SHARE] = 0.01 if at_once else draw(st.sampled_from([0.05, 0.9]))
+    limits[desk.LIMIT_OPEN] = symbols if at_once else draw(st.integers(1, symbols))
+    limits[desk.LIMIT_VOLUME_SHARE] = draw(st.sampled_from([0.01, 0.5, 1.0]))
+    limits[desk.LIMIT_SLIP_RESERVE] = 0.005
+    times = [MINUTE] if at_once else [each * MINUTE for each in range(1, bars, every)]
+    return World(market_of(rng, symbols, bars), plans_of(rng, symbols, times), limits)
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> Floats:
+    """Costs from none to heavy."""
+    maker = draw(st.floats(0, 0.005))
+    taker = maker + draw(st.floats(0, 0.005))
+    return np.array([maker, taker, draw(st.floats(0, 20)), draw(st.floats(0, 500)), draw(st.floats(0, 50))])
+
+
+def net(fills: Floats) -> Floats:
+    """Return the cash that each fill moves before its fee: sales bring, buys cost."""
+    sign = np.where(fills[:, desk.FILL_LEG] == kernel.LEG_EXIT, 1.0, -1.0)
+    return sign * fills[:, desk.FILL_QUANTITY] * fills[:, desk.FILL_PRICE]
+
+
+@given(worlds(), rules())
+def test_no_fill_lies_outside_its_bar_or_takes_more_than_its_share(world: World, costs: Floats) -> None:
+    _, _, fills = world.trade(costs)
+    taken: dict[tuple[int, int], float] = {}
+    for fill in fills:
+        bar = world.bar_of(fill)
+        assert bar[kernel.BAR_LOW] <= fill[desk.FILL_PRICE] <= bar[kernel.BAR_HIGH]
+        key = int(world.plans.symbol_of[int(fill[desk.FILL_SIGNAL])]), int(fill[desk.FILL_BAR_TS])
+        taken[key] = taken.get(key, 0.0) + fill[desk.FILL_QUANTITY]
+        assert taken[key] <= bar[kernel.BAR_VOLUME] * world.limits[desk.LIMIT_VOLUME_SHARE] + 1e-6
+
+
+@given(worlds(), rules())
+def test_no_cash_and_no_quantity_is_lost_or_invented(world: World, costs: Floats) -> None:
+    work, record, fills = world.trade(costs)
+    value = fills[:, desk.FILL_QUANTITY] * fills[:, desk.FILL_PRICE]
+    rate = np.where(fills[:, desk.FILL_MAKER] != 0.0, costs[kernel.MAKER_FEE], costs[kernel.TAKER_FEE])
+    assert np.allclose(fills[:, desk.FILL_FEE], value * rate, rtol=1e-12, atol=0)
+    expected = CASH + (net(fills) - fills[:, desk.FILL_FEE]).sum()
+    assert abs(work.sums[desk.SUM_CASH] - expected) < 1e-9 * CASH
+    assert work.sums[desk.SUM_CASH] >= -1e-6
+    bought = np.where(fills[:, desk.FILL_LEG] == kernel.LEG_EXIT, -1.0, 1.0) * fills[:, desk.FILL_QUANTITY]
+    held = np.bincount(fills[:, desk.FILL_SIGNAL].astype(np.int64), weights=bought, minlength=len(record.ends))
+    traded = record.verdicts == desk.TAKEN
+    assert np.allclose(held[traded], record.ends[traded, desk.END_HELD], rtol=0, atol=1e-6)
+    assert not held[~traded].any()
+
+
+@given(worlds(), rules())
+def test_a_stop_is_never_better_than_the_worst_path(world: World, costs: Floats) -> None:
+    _, record, fills = world.trade(costs)
+    seen: set[int] = set()
+    for fill in fills[fills[:, desk.FILL_LEG] == kernel.LEG_EXIT]:
+        signal, reason = int(fill[desk.FILL_SIGNAL]), int(fill[desk.FILL_REASON])
+        if signal in seen or reason not in (kernel.LEFT_BY_STOP, kernel.LEFT_BY_TRAILING):
+            continue
+        seen.add(signal)
+        # A stop that trails was never higher than at the end.
+        trailed = reason == kernel.LEFT_BY_TRAILING
+        stop = record.ends[signal, desk.END_STOP] if trailed else world.plans.plans[signal, desk.PLAN_STOP]
+        opened, reference = world.bar_of(fill)[kernel.BAR_OPEN], fill[desk.FILL_REFERENCE]
+        assert fill[desk.FILL_PRICE] <= reference
+        if fill[desk.FILL_AT_OPEN] == 0.0:
+            assert reference <= min(stop, opened)
+        else:
+            assert reference == opened
+            # Above the stop only where an earlier bar touched it without volume to sell in.
+            assert opened <= stop or touched_before(world, fill, stop)
+
+
+def touched_before(world: World, fill: Floats, stop: float) -> bool:
+    """Return whether a bar between the decision and the fill fell to the stop and had no volume left for it."""
+    signal = int(fill[desk.FILL_SIGNAL])
+    symbol = world.plans.symbol_of[signal]
+    bars = world.market.bars[world.market.offsets[symbol] : world.market.offsets[symbol + 1]]
+    held = (bars[:, kernel.BAR_TS] >= world.plans.times[signal]) & (bars[:, kernel.BAR_TS] < fill[desk.FILL_BAR_TS])
+    return bool((bars[held, kernel.BAR_LOW] <= stop).any())
+
+
+@given(worlds(at_once=True), rules(), st.floats(0, 0.005), st.floats(0, 0.005))
+def test_higher_fees_never_pay(world: World, costs: Floats, maker: float, taker: float) -> None:
+    dearer = costs.copy()
+    dearer[kernel.MAKER_FEE] += maker
+    dearer[kernel.TAKER_FEE] += maker + taker
+    cheap, record, fills = world.trade(costs)
+    dear, dear_record, dear_fills = world.trade(dearer)
+    # The same trades: sizes were settled before the first fee was paid.
+    apart = [desk.FILL_SIGNAL, desk.FILL_LEG, desk.FILL_QUANTITY, desk.FILL_PRICE, desk.FILL_BAR_TS, desk.FILL_REASON]
+    assert np.array_equal(fills[:, apart], dear_fills[:, apart])
+    assert np.array_equal(record.ends, dear_record.ends, equal_nan=True)
+    assert dear.sums[desk.SUM_CASH] <= cheap.sums[desk.SUM_CASH] + 1e-9
+    paid = dear_fills[:, desk.FILL_FEE].sum() - fills[:, desk.FILL_FEE].sum()
+    assert abs(cheap.sums[desk.SUM_CASH] - dear.sums[desk.SUM_CASH] - paid) < 1e-9 * CASH
