@@ -34,6 +34,11 @@ def report(done: Backtest) -> str:
             "By market regime at the decision",
             _slices(done.summary.by_regime),
         ),
+        section(
+            "By volatility at the decision",
+            _slices(done.summary.by_volatility),
+            note="Which third the hour's ATR lies in among those of the symbol's 144 hours before.",
+        ),
         section("By exit reason", _slices(done.summary.by_exit)),
         *_trades(done),
         *_looks(done),

@@ -89,6 +89,7 @@ def backtest_view(done: Backtest) -> RenderableType:
     for title, slices in (
         ("symbol", done.summary.by_symbol),
         ("regime", done.summary.by_regime),
+        ("volatility", done.summary.by_volatility),
         ("exit", done.summary.by_exit),
     ):
         parts.append(_slices(title, slices))
@@ -148,6 +149,7 @@ def document(done: Backtest) -> dict[str, Any]:
         "monthly": [{"year": each.year, "month": each.month, "return": each.value} for each in summary.months],
         "per_symbol": [_slice(each) for each in summary.by_symbol],
         "per_regime": [_slice(each) for each in summary.by_regime],
+        "per_volatility": [_slice(each) for each in summary.by_volatility],
         "per_exit_reason": [_slice(each) for each in summary.by_exit],
         "excursions": {name: _known(value) for name, value in asdict(summary.excursions).items()},
         "start_cash": result.plan.trading.paper.account.start_cash,
@@ -193,6 +195,7 @@ def trade_rows(done: Backtest) -> list[dict[str, Any]]:
         "mae": trades.mae.tolist(),
         "mfe": trades.mfe.tolist(),
         "regime": [each.value for each in signals.regime[trades.signal]],
+        "volatility": [each.value for each in signals.volatility[trades.signal]],
     }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from tracker.domain.signal import Decision, Regime, SkipReason
+from tracker.domain.signal import Decision, Regime, SkipReason, Volatility
 from tracker.quant.strategies import Proposals
 from tracker.runtime.strategies import StrategyConfig
 from tracker.store.scans import Scan
@@ -28,6 +28,7 @@ def look(config: StrategyConfig, symbol_id: int, decided_at: datetime, close: fl
         decision=Decision.SIGNAL if is_signal else Decision.SKIP,
         reason=SIGNAL_REASON if is_signal else SkipReason(p.reason[row]).value,
         regime=Regime(p.regime[row]),
+        volatility=Volatility(p.volatility[row]),
         strength=strength if math.isfinite(strength) else 0.0,
         confidence=None,
         config_hash=config.hash,
@@ -39,8 +40,8 @@ def missing(config: StrategyConfig, symbol_id: int, decided_at: datetime) -> Sca
     """Return the scan row of a symbol that had no bar at this close."""
     return Scan(
         strategy=config.strategy, symbol_id=symbol_id, decided_at=decided_at, decision=Decision.SKIP,
-        reason=SkipReason.NO_BAR.value, regime=Regime.UNKNOWN, strength=0.0, confidence=None,
-        config_hash=config.hash, metadata={},
+        reason=SkipReason.NO_BAR.value, regime=Regime.UNKNOWN, volatility=Volatility.UNKNOWN, strength=0.0,
+        confidence=None, config_hash=config.hash, metadata={},
     )
 
 

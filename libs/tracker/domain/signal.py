@@ -54,6 +54,15 @@ class Regime(StrEnum):
     RANGE = "range"
 
 
+class Volatility(StrEnum):
+    """Volatility as the scan saw it, among that of the symbol's own last days: which third it lies in."""
+
+    UNKNOWN = "unknown"
+    LOW = "low"
+    MID = "mid"
+    HIGH = "high"
+
+
 class SkipReason(StrEnum):
     """Why a look at a symbol led to no signal."""
 
@@ -67,6 +76,7 @@ class SkipReason(StrEnum):
     STRENGTH_TOO_LOW = "strength_too_low"
     CONFIDENCE_TOO_LOW = "confidence_too_low"
     VOLUME_TOO_HIGH = "volume_too_high"
+    CHANNEL_BROKEN = "channel_broken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

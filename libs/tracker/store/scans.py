@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from tracker.domain.signal import Decision, Regime, Signal, Strategy
+from tracker.domain.signal import Decision, Regime, Signal, Strategy, Volatility
 from tracker.domain.timeframe import Timeframe
 from tracker.store.database import Transaction
 
@@ -26,6 +26,7 @@ class Scan:
     decision: Decision
     reason: str
     regime: Regime
+    volatility: Volatility
     strength: float
     confidence: float | None
     config_hash: str
@@ -48,6 +49,7 @@ async def write_scans(
         [each.decision.value for each in scans],
         [each.reason for each in scans],
         [each.regime.value for each in scans],
+        [each.volatility.value for each in scans],
         [each.confidence for each in scans],
         [each.strength for each in scans],
         [orjson.dumps(each.metadata).decode() for each in scans],

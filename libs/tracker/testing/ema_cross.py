@@ -143,6 +143,7 @@ def proposals_of(frame: FeatureFrame, entries: Entries) -> Proposals:
         target_fraction=np.full(n, np.nan),
         trail_distance=np.where(enter, 0.0, np.nan),
         regime=nothing,
+        volatility=nothing,
     )
 
 

@@ -119,7 +119,7 @@ async def test_old_rows_are_deleted_in_batches_and_young_ones_stay(house: BarHou
         "INSERT INTO tracker.scan_watermarks VALUES ('dca', '15m', now())",
         "INSERT INTO tracker.scan_history (decided_at, strategy, timeframe, symbol_id, decision, reason, market_regime,"
         " signal_strength, config_hash) SELECT timestamptz '2024-04-05 12:00Z' - d * interval '1 day' + s * interval"
-        " '1 second', 'dca', '15m', s, 'SKIP', 'none', 'flat', 0, 'x' FROM generate_series(1, 200) d,"
+        " '1 second', 'dca', '15m', s, 'SKIP', 'no_setup', 'range', 0, 'x' FROM generate_series(1, 200) d,"
         " generate_series(1, 3) s",
         "INSERT INTO tracker.feature_sets (version, names, hash) VALUES ('x', '{}', 'x')",
         "INSERT INTO tracker.feature_watermarks VALUES ('15m', now())",
@@ -164,7 +164,8 @@ async def test_aggregates_say_what_the_bars_say(house: BarHouse) -> None:
         "INSERT INTO tracker.scan_watermarks VALUES ('dca', '15m', now())",
         "INSERT INTO tracker.scan_history (decided_at, strategy, timeframe, symbol_id, decision, reason, market_regime,"
         " signal_strength, config_hash) SELECT timestamptz '2024-04-05 11:15Z' + q * interval '15 min', 'dca', '15m',"
-        " s, CASE WHEN s = 1 AND q = 0 THEN 'SIGNAL' ELSE 'SKIP' END, 'no_drop', 'flat', 0.5, 'x'"
+        " s, CASE WHEN s = 1 AND q = 0 THEN 'SIGNAL' ELSE 'SKIP' END,"
+        " CASE WHEN s = 1 AND q = 0 THEN 'setup' ELSE 'no_setup' END, 'range', 0.5, 'x'"
         " FROM generate_series(0, 2) q, generate_series(1, 3) s",
     )
     await finish(await house.scheduler())
@@ -180,7 +181,7 @@ async def test_aggregates_say_what_the_bars_say(house: BarHouse) -> None:
         assert [tuple(row) for row in today] == [(12, 720)] * 2
         activity = await fetch("SELECT looks, signals, symbols, signal_share, commonest_skip"
                                " FROM dashboards.strategy_activity")
-        assert [tuple(row) for row in activity] == [(9, 1, 3, 1 / 9, "no_drop")]
+        assert [tuple(row) for row in activity] == [(9, 1, 3, 1 / 9, "no_setup")]
         hours = await fetch("SELECT open, close, volume, turnover, trades, bars FROM dashboards.hourly_bars"
                             " WHERE symbol = 'BTC-USD' AND hour = '2024-04-02 05:00Z'")
         assert [tuple(row) for row in hours] == [(101, 102, 2, 3, 1, 1)]

@@ -89,8 +89,8 @@ class Floor:
     async def looks(self, symbol: str | None = None) -> list[dict[str, Any]]:
         """Return every look but for its number and time of writing."""
         return await self.fetch(
-            "SELECT decided_at, strategy, symbol_id, decision, reason, market_regime, signal_strength, config_hash,"
-            " metadata, timeframe FROM tracker.scan_history WHERE $1::int IS NULL OR symbol_id = $1"
+            "SELECT decided_at, strategy, symbol_id, decision, reason, market_regime, volatility, signal_strength,"
+            " config_hash, metadata, timeframe FROM tracker.scan_history WHERE $1::int IS NULL OR symbol_id = $1"
             " ORDER BY strategy, symbol_id, decided_at",
             None if symbol is None else self.ids[symbol],
         )

@@ -58,6 +58,7 @@ async def test_it_scans_as_it_is_backtested(floor: Any, tmp_path: Path) -> None:
         assert [int(row["decided_at"].timestamp()) for row in scanned] == tried.frame.decided_at.tolist()
         assert [row["reason"] for row in scanned] == [each or "setup" for each in tried.proposals.reason.tolist()]
         assert [row["market_regime"] for row in scanned] == tried.proposals.regime.tolist()
+        assert [row["volatility"] for row in scanned] == tried.proposals.volatility.tolist()
         proposed = signals_in(tried, config.rule, config.hash)
         written = [row for row in signals if row["symbol_id"] == number]
         for name in ("decided_at", "entry", "stop", "target", "expires_at", "config_hash"):

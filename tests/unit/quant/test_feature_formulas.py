@@ -125,6 +125,11 @@ def band_place() -> Series:
     return (C - (middle - spread)) / (2 * spread)
 
 
+def natr_place() -> Series:
+    natr = 100 * wilder(true_range(), 14) / C
+    return natr.rolling(145).apply(lambda w: float(np.mean(w[:-1] < w[-1])), raw=True)
+
+
 FORMULAS: dict[str, Callable[[], Series]] = {
     "ema_9_distance": lambda: ema_distance(9),
     "ema_21_distance": lambda: ema_distance(21),
@@ -165,6 +170,7 @@ FORMULAS: dict[str, Callable[[], Series]] = {
     "efficiency_20": lambda: (C - C.shift(20)).abs() / C.diff().abs().rolling(20).sum(),
     "log_return_96": lambda: log_returns(96),
     "realised_vol_96": lambda: log_returns().rolling(96).std(ddof=0),
+    "natr_place_144": natr_place,
     "vol_ratio_20_96": lambda: log_returns().rolling(20).std(ddof=0) / log_returns().rolling(96).std(ddof=0),
     "close_location": lambda: (C - L) / (H - L),
     "range_pct": lambda: 100 * (H - L) / C,

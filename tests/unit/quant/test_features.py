@@ -35,6 +35,7 @@ BOUNDS = {
     "rsi_7": (0, 100),
     "efficiency_20": (0, 1),
     "vol_ratio_20_96": (0, 2.2),
+    "natr_place_144": (0, 1),
     "donchian_96_position": (0, 1),
     "rally_96": (0, np.inf),
     "close_location": (0, 1),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tracker.domain.errors import InputError
-from tracker.domain.signal import Regime
+from tracker.domain.signal import Regime, Volatility
 from tracker.quant.frame import FeatureFrame, feature_frame
-from tracker.quant.regime import market_regime
+from tracker.quant.regime import VOLATILITY_FEATURE, market_regime, volatility_tercile
 
 NAMES = ("rsi_14", "h1_rsi_14")
 
@@ -52,3 +52,22 @@ def test_regime_by_hourly_trend(adx: float, slope: float, expected: Regime) -> N
     columns = {"h1_adx_14": np.array([adx]), "h1_linreg_48_slope_pct": np.array([slope])}
     frame = FeatureFrame(close=np.ones(1), decided_at=np.zeros(1, dtype=np.int64), columns=columns)
     assert market_regime(frame).tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (0.0, Volatility.LOW),
+        (0.3333, Volatility.LOW),
+        (0.3334, Volatility.MID),
+        (0.5, Volatility.MID),
+        (0.6666, Volatility.MID),
+        (0.6667, Volatility.HIGH),
+        (1.0, Volatility.HIGH),
+        (np.nan, Volatility.UNKNOWN),
+    ],
+)
+def test_volatility_by_its_place_among_the_last_days(place: float, expected: Volatility) -> None:
+    columns = {VOLATILITY_FEATURE: np.array([place])}
+    frame = FeatureFrame(close=np.ones(1), decided_at=np.zeros(1, dtype=np.int64), columns=columns)
+    assert volatility_tercile(frame).tolist() == [expected]

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from quant_builders import CONFIGS, START, default_params
 from tracker.domain.signal import Regime, SkipReason, Strategy
 from tracker.quant.frame import FeatureFrame
+from tracker.quant.regime import VOLATILITY_FEATURE
 from tracker.quant.strategies import RULES, Proposals
 
 # A textbook setup of each strategy at a close of 100; everything else is a variation of these.
@@ -69,7 +70,7 @@ IDEAL: dict[Strategy, dict[str, float]] = {
 
 
 def frame_of_row(strategy: Strategy, **changes: float) -> FeatureFrame:
-    row = {**IDEAL[strategy], **changes}
+    row = {**IDEAL[strategy], VOLATILITY_FEATURE: 0.5, **changes}
     columns = {name: np.array([value]) for name, value in row.items()}
     return FeatureFrame(
         close=np.array([100.0]), decided_at=np.array([START], dtype=np.int64), columns=columns
@@ -87,7 +88,7 @@ def frames(draw: st.DrawFn, strategy: Strategy) -> FeatureFrame:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     spread = draw(st.sampled_from([0.05, 0.3, 3.0, 100.0]))
     unknown = draw(st.sampled_from([0.0, 0.02]))
-    columns: dict[str, np.ndarray] = {}
+    columns: dict[str, np.ndarray] = {VOLATILITY_FEATURE: rng.random(n)}
     for name, value in IDEAL[strategy].items():
         values = value + abs(value) * spread * rng.normal(size=n)
         values[rng.random(n) < unknown] = np.nan

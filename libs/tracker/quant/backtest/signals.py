@@ -26,11 +26,13 @@ from tracker.quant.strategies.base import Proposals
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalTable:
-    """Columns (n,): `market` is a row of the markets; `strength` 0 to 1; `regime` of Regime; `plans` for trading."""
+    """Columns (n,): `market` is a row of the markets; `strength` 0 to 1; `regime` of Regime, `volatility`
+    of Volatility; `plans` for trading."""
 
     market: Ints
     strength: Floats
     regime: Objects
+    volatility: Objects
     plans: Plans
 
     def __len__(self) -> int:
@@ -70,6 +72,7 @@ def proposed(proposals: Proposals, decided_at: Ints, market: Ints, names: Sequen
         market=market[order],
         strength=ordered.strength,
         regime=ordered.regime,
+        volatility=ordered.volatility,
         plans=Plans(
             times=decided_at[order],
             symbol_of=place[market][order],

@@ -108,6 +108,7 @@ class Summary:
     months: Sequence[MonthReturn]
     by_symbol: Sequence[Slice]
     by_regime: Sequence[Slice]
+    by_volatility: Sequence[Slice]
     by_exit: Sequence[Slice]
     excursions: ExcursionSummary
     basket: Floats
@@ -125,11 +126,16 @@ def summarise(result: BacktestResult, markets: Sequence[SymbolMarket], trials: T
         skipped=_skips(result),
         months=monthly_returns(result.curve.ts, result.curve.equity),
         by_symbol=_slices(trades, names[signals.market[trades.signal]]),
-        by_regime=_slices(trades, np.array([each.value for each in signals.regime[trades.signal]], dtype=object)),
+        by_regime=_slices(trades, _values(signals.regime[trades.signal])),
+        by_volatility=_slices(trades, _values(signals.volatility[trades.signal])),
         by_exit=_slices(trades, exit_reasons(trades)),
         excursions=excursion_summary(trades.mae, trades.mfe, trades.pnl),
         basket=basket,
     )
+
+
+def _values(members: Objects) -> Objects:
+    return np.array([each.value for each in members], dtype=object)
 
 
 def exit_reasons(trades: TradeTable) -> Objects:

@@ -53,7 +53,7 @@ CONTEXTS = (
         (
             "ema_21_distance", "ema_50_distance", "adx_14", "plus_di_14", "minus_di_14", "macd_hist_pct",
             "linreg_48_position", "linreg_48_slope_pct", "linreg_48_r2", "linreg_48_half_width_pct", "rsi_14",
-            "natr_14", "donchian_96_position", "volume_ratio_20",
+            "natr_14", "natr_place_144", "donchian_96_position", "volume_ratio_20",
         ),
     ),
     Context(

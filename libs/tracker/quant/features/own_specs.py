@@ -117,6 +117,13 @@ VOLATILITY_SPECS = (
         "ratio",
         96,
     ),
+    FeatureSpec(
+        "natr_place_144",
+        "share of the natr_14 of the 144 bars before that lie below natr_14, equal ones counted half",
+        "TA-Lib NATR",
+        "0..1",
+        186,
+    ),
 )
 
 PLACE_SPECS = (

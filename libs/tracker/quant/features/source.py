@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import talib
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from tracker.quant.bars import BarArrays, Bools, Floats, Ints
@@ -22,9 +23,9 @@ _EXACT_BARS = 98
 
 Number = TypeVar("Number", bound=np.generic)
 
-# Bars before the block from which on a column may be wanted: the price of the slowest average, those of the slowest
-# Wilder average, and everything that only windows of up to 96 bars look at.
-_LEADS = {"close": 1000, "high": 320, "low": 320}
+# Bars before the block from which on a column may be wanted: the price of the slowest average, those of a Wilder
+# average (260) with the 144 values that it is compared with, and everything that only windows of up to 96 bars look at.
+_LEADS = {"close": 1000, "high": 404, "low": 404}
 _SHORT_LEAD = 98
 _FIELDS = ("open", "high", "low", "close", "volume")
 
@@ -217,6 +218,21 @@ class Source:
         joined = tuple(_joined(each) for each in zip(*parts, strict=True))
         return joined[0] if len(joined) == 1 else joined
 
+    def place(
+        self, function: Callable[..., Floats], names: Sequence[str], period: int, *, lead: int, bars: int
+    ) -> Floats:
+        """Return the share of an ANCHORED indicator's values of the last `bars` bars that lie below its present one.
+
+        Equal values count half; NaN where one of them is not known. `lead` is the indicator's own.
+        """
+        function = getattr(function, "__wrapped__", function)
+        parts: list[Floats] = []
+        for window in self._windows:
+            start = max(window.block - lead - bars, window.anchor)
+            values = function(*(window.since(name, start) for name in names), period)
+            parts.append(_places(values, window.begin - start, bars))
+        return _joined(parts)
+
     def scaled_volume(self) -> Floats:
         """Return the volume in the unit of the ANCHORED indicators."""
         return self.anchored(_itself, ("volume",), lead=0)
@@ -260,6 +276,19 @@ class Source:
 def where(rows: Bools | None, value: float, otherwise: Floats) -> Floats:
     """Return `value` in the rows (n,), None for no row, and the others' own."""
     return otherwise if rows is None else np.where(rows, value, otherwise)
+
+
+def _places(values: Floats, first: int, bars: int) -> Floats:
+    places = np.full(len(values) - first, np.nan)
+    begin = max(first, bars)
+    if begin < len(values):
+        spans = sliding_window_view(values[begin - bars :], bars + 1)
+        past, present = spans[:, :-1], spans[:, -1:]
+        # Counted, not summed up, so that it is exact.
+        twice = np.count_nonzero(past < present, axis=1) + np.count_nonzero(past <= present, axis=1)
+        known = np.isfinite(spans[:, 0]) & np.isfinite(spans[:, -1])
+        places[begin - first :] = np.where(known, twice / (2.0 * bars), np.nan)
+    return places
 
 
 def _itself(values: Floats) -> Floats:

@@ -91,6 +91,9 @@ COLUMNS: dict[str, Callable[[Source], Floats]] = {
     "realised_vol_20": lambda source: _realised_once(source, 20),
     "realised_vol_96": lambda source: _realised_once(source, 96),
     "vol_ratio_20_96": _volatility_ratio,
+    "natr_place_144": lambda source: source.place(
+        talib.NATR, ("high", "low", "close"), 14, lead=WILDER_LEAD, bars=144
+    ),
     "bb_20_width": _band_width,
     "bb_20_percent_b": _band_place,
     "donchian_20_position": lambda source: _place(source, 20),

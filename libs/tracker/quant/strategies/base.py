@@ -21,8 +21,8 @@ class Proposals:
     miss can be told from a far one. The rest describes the trade of a signal and is NaN (0 for `expires_at`,
     int64 Unix seconds) in other rows: prices `entry`, `stop`, `target` (n,) and `ladder` (n, R) in quote
     currency, `size_weights` (n, R+1) summing to 1, `trail_distance` in price (0 for none), `target_fraction`
-    above the average price (NaN for none). `regime` object (n,) of Regime. Long: stop < ladder rungs
-    (falling) < entry < target, always.
+    above the average price (NaN for none). `regime` object (n,) of Regime, `volatility` of Volatility. Long: stop <
+    ladder rungs (falling) < entry < target, always.
     """
 
     is_signal: Bools
@@ -38,6 +38,7 @@ class Proposals:
     target_fraction: Floats
     trail_distance: Floats
     regime: Objects
+    volatility: Objects
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -12,7 +12,7 @@ from tracker.domain.signal import SkipReason, Strategy
 from tracker.quant.bars import Bools, Floats, Ints
 from tracker.quant.features.catalogue import CHANNEL_BARS
 from tracker.quant.frame import FeatureFrame
-from tracker.quant.regime import REGIME_FEATURES
+from tracker.quant.regime import TREND_FEATURES
 from tracker.quant.strategies.base import Proposals
 from tracker.quant.strategies.verdict import (
     Gate,
@@ -89,7 +89,7 @@ class ChannelRule:
         "lower_wick_share",
         "volume_ratio_20",
         "h1_linreg_48_position",
-        *REGIME_FEATURES,
+        *TREND_FEATURES,
     )
 
     def evaluate(self, frame: FeatureFrame, params: ChannelParams) -> Proposals:

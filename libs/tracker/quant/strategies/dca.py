@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le
 from tracker.domain.signal import SkipReason, Strategy
 from tracker.quant.bars import Bools, Floats, Ints
 from tracker.quant.frame import FeatureFrame
-from tracker.quant.regime import REGIME_FEATURES
+from tracker.quant.regime import TREND_FEATURES
 from tracker.quant.strategies.base import Proposals
 from tracker.quant.strategies.verdict import (
     Gate,
@@ -89,7 +89,7 @@ class DcaRule:
         "h1_rsi_14",
         "h1_plus_di_14",
         "h1_minus_di_14",
-        *REGIME_FEATURES,
+        *TREND_FEATURES,
     )
 
     def evaluate(self, frame: FeatureFrame, params: DcaParams) -> Proposals:

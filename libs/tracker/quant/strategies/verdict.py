@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le
 from tracker.domain.signal import SkipReason
 from tracker.quant.bars import Bools, Floats, Ints, Objects
 from tracker.quant.frame import FeatureFrame
-from tracker.quant.regime import market_regime
+from tracker.quant.regime import market_regime, volatility_tercile
 from tracker.quant.strategies.base import Proposals
 
 SECONDS_PER_MINUTE = 60
@@ -145,6 +145,7 @@ def conclude(
         target_fraction=np.where(is_signal, plan.target_fraction, np.nan),
         trail_distance=np.where(is_signal, plan.trail_distance, np.nan),
         regime=market_regime(frame),
+        volatility=volatility_tercile(frame),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.domain.signal import Regime, SkipReason
+from tracker.domain.signal import Regime, SkipReason, Volatility
 from tracker.quant.bars import BarArrays, Ints, Objects
 from tracker.quant.feature_rows import ContextTable, SymbolPast, context_names, context_tables, feature_rows
 from tracker.quant.features import CONTEXTS, FEATURE_SET, Origin
@@ -22,7 +22,7 @@ from tracker.quant.strategies.inputs import features_read, own_columns
 Numbers: TypeAlias = NDArray[Any]
 Series: TypeAlias = Mapping[int, BarArrays]
 
-_CODES: dict[Enum, int] = {member: number for number, member in enumerate((*SkipReason, *Regime), start=1)}
+_CODES: dict[Enum, int] = {member: number for number, member in enumerate((*SkipReason, *Regime, *Volatility), start=1)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

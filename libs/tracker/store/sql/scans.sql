@@ -1,11 +1,12 @@
 -- name: write_scans
 -- Keep one strategy's looks in one statement; the same look twice is one row.
 INSERT INTO tracker.scan_history
-  (strategy, timeframe, config_hash, decided_at, symbol_id, decision, reason, market_regime, confidence_score,
+  (strategy, timeframe, config_hash, decided_at, symbol_id, decision, reason, market_regime, volatility, confidence_score,
    signal_strength, metadata)
-SELECT $1, $2, $3, decided_at, symbol_id, decision, reason, regime, confidence, strength, metadata::jsonb
-FROM unnest($4::timestamptz[], $5::smallint[], $6::text[], $7::text[], $8::text[], $9::real[], $10::real[], $11::text[])
-  AS t(decided_at, symbol_id, decision, reason, regime, confidence, strength, metadata)
+SELECT $1, $2, $3, decided_at, symbol_id, decision, reason, regime, volatility, confidence, strength, metadata::jsonb
+FROM unnest($4::timestamptz[], $5::smallint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::real[], $11::real[],
+            $12::text[])
+  AS t(decided_at, symbol_id, decision, reason, regime, volatility, confidence, strength, metadata)
 ON CONFLICT (strategy, symbol_id, decided_at) DO NOTHING;
 
 -- name: write_signal
