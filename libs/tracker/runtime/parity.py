@@ -164,6 +164,7 @@ def _look_differences(config: StrategyConfig, symbol: str, was: StoredLook, look
         "decision": (Decision.SIGNAL if is_signal else Decision.SKIP).value,
         "reason": SIGNAL_REASON if is_signal else SkipReason(proposals.reason[row]).value,
         "regime": str(proposals.regime[row]),
+        "volatility": str(proposals.volatility[row]),
         "strength": float(np.float32(strength if math.isfinite(strength) else 0.0)),
         "confirmations": int(proposals.confirmations[row]),
     }

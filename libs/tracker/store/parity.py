@@ -23,6 +23,7 @@ class StoredLook:
     decision: str
     reason: str
     regime: str
+    volatility: str
     strength: float
     confirmations: int | None
     config_hash: str

@@ -1,7 +1,7 @@
 -- name: looks
 -- What one strategy decided at the closes in a span, exclusive of its begin.
 SELECT symbol_id, extract(epoch FROM decided_at)::bigint AS decided_at, decision, reason, market_regime AS regime,
-       signal_strength AS strength, (metadata ->> 'confirmations')::integer AS confirmations, config_hash
+       volatility, signal_strength AS strength, (metadata ->> 'confirmations')::integer AS confirmations, config_hash
 FROM tracker.scan_history
 WHERE strategy = $1 AND decided_at > $2 AND decided_at <= $3
 ORDER BY decided_at, symbol_id;
