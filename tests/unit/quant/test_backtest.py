@@ -157,6 +157,17 @@ def _fresh_book(result: BacktestResult) -> Book:
     return Book(account, (), (), [each.instrument for each in two_markets()])
 
 
+def test_an_entry_is_filled_where_only_longer_bars_are_left_of_the_past() -> None:
+    """A symbol that is collected by the minute has only quarters from before the collecting began."""
+    markets = [replace(each, candles=whole_candles(each.decision, Timeframe.M15)) for each in two_markets()]
+    by_quarter = [replace(each, instrument=replace(each.instrument, base_timeframe=Timeframe.M15)) for each in markets]
+    by_minute = [replace(each, instrument=replace(each.instrument, base_timeframe=Timeframe.M1)) for each in markets]
+    one, other = run(Strategy("channel"), by_quarter), run(Strategy("channel"), by_minute)
+    assert len(one.traded.trades) > 3
+    assert np.array_equal(one.traded.trades.entry_time, other.traded.trades.entry_time)
+    assert np.array_equal(one.traded.trades.exit_price, other.traded.trades.exit_price)
+
+
 def test_two_runs_are_alike_and_so_is_the_uncompiled_one() -> None:
     one, other = run(Strategy("swing"), two_markets()), run(Strategy("swing"), two_markets())
     markets = two_markets()

@@ -250,7 +250,11 @@ def _decide(plans: Plans, market: Market, desk: Desk, limits: Floats, rules: Flo
         return verdict
     begin, end = market.offsets[symbol], market.offsets[symbol + 1]
     desk.owner[slot], desk.lasts[slot] = signal, 0.0
-    desk.nexts[slot] = begin + _first_after(market.closes[begin:end], plans.times[signal])
+    first = begin + _first_after(market.closes[begin:end], plans.times[signal])
+    desk.nexts[slot] = first
+    # Where only longer bars are left of the past, the entry lives until the one that was open at its end closes.
+    if first < end and market.bars[first, BAR_TS] < desk.trades[slot, ENTRY_UNTIL]:
+        desk.trades[slot, ENTRY_UNTIL] = max(desk.trades[slot, ENTRY_UNTIL], market.closes[first])
     desk.sums[SUM_FREE] -= _reserved(plans, desk, slot, limits, rules)
     for later in range(live, place, -1):
         desk.order[later] = desk.order[later - 1]
