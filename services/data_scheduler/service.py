@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
@@ -98,6 +99,14 @@ class DataScheduler:
                 return True
             deferred |= MONTHLY
         return False
+
+    async def background(self, wake: asyncio.Event) -> None:
+        """Give the lease back when the service ends, so that nobody need wait for its time to pass."""
+        del wake
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self._lease.release()
 
     async def _lead(self) -> bool:
         """Take or keep the lease; tells whether this replica acts."""
