@@ -13,14 +13,14 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP := $(BIN)/python -m pip
 
-.PHONY: help setup setup-dev up down test lint bench render clean
+.PHONY: help setup setup-dev up down test lint bench bench-peers render clean
 
 help:
 	@echo "make up      run the fleet here, Ctrl-C ends it (ARGS=\"...\" is handed to tracker up)"
 	@echo "make down    end a fleet that was left running"
 	@echo "make test    linters, types, import contracts and all tests"
 	@echo "make lint    the first three of them"
-	@echo "make bench   measurements"
+	@echo "make bench   measurements; make bench-peers   with freqtrade and vectorbt too (1.5 GB in .venv-peers)"
 	@echo "make setup   install into $(VENV)"
 	@echo "make clean   remove $(VENV) and caches; DATA=1 removes .data too"
 
@@ -72,12 +72,24 @@ bench: setup-dev
 	if [ -z "$$found" ]; then echo "there is no benchmark yet"; exit 0; fi; \
 	for each in $$found; do $(BIN)/python $$each || exit 1; done
 	$(BIN)/python benchmarks/market_data.py
+	$(BIN)/python benchmarks/backtest.py
+
+# Other backtesters need packages that do not resolve with ours, so they stand beside the project in a place of their own.
+.venv-peers/.installed: requirements-peers.lock $(VENV)/.runtime
+	rm -rf .venv-peers
+	"$(PYTHON)" -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --require-hashes -r requirements-peers.lock
+	.venv-peers/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+bench-peers: .venv-peers/.installed
+	.venv-peers/bin/python benchmarks/backtest.py
 
 render: setup
 	$(BIN)/tracker fleet render
 
 clean:
 	@if [ -x $(BIN)/tracker ]; then $(BIN)/tracker down; fi
-	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .venv-peers .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@if [ -n "$(DATA)" ]; then rm -rf .data; fi

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Sequence
 from importlib.metadata import version as version_of
@@ -15,7 +14,7 @@ from backtesting.lib import crossover
 from tracker.testing.ema_cross import NEVER, START_CASH, EmaCrossParams, trade_list
 
 from benchmarks.peers.agreement import Cause
-from benchmarks.peers.series import Run, Series, frame_of
+from benchmarks.peers.series import Effort, Run, Series, Watch, frame_of
 
 NAME = "backtesting"
 CAUSES = frozenset({Cause.STOP_FIRST})
@@ -69,7 +68,7 @@ class OwnIndicators(Strategy):
 
 def run(series: Sequence[Series], params: EmaCrossParams, own_indicators: bool = False) -> Run:
     """Trade every series; quantities are whole numbers here, which no time and no price depends on."""
-    seconds = 0.0
+    effort = Effort(0.0, 0.0)
     rows: list[tuple[int, int, int, float, float]] = []
     for place, each in enumerate(series):
         frame = frame_of(each.bars).rename(columns=str.capitalize)
@@ -79,15 +78,15 @@ def run(series: Sequence[Series], params: EmaCrossParams, own_indicators: bool =
             given["rule"] = params
         else:
             given |= {"enter": each.entries.enter, "stop": each.entries.stop, "target": each.entries.target}
-        started = time.perf_counter()
+        watch = Watch()
         with warnings.catch_warnings(action="ignore"):
             test = Backtest(
                 frame, OwnIndicators if own_indicators else KnownEntries, cash=START_CASH, commission=params.fee
             )
             stats = test.run(**given)
-        seconds += time.perf_counter() - started
+        effort += watch.read()
         rows += _rows(place, each, stats)
-    return Run(trades=trade_list(rows), seconds=seconds)
+    return Run(trades=trade_list(rows), effort=effort)
 
 
 def _rows(place: int, series: Series, stats: Any) -> list[tuple[int, int, int, float, float]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-import time
 from collections.abc import Sequence
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -20,10 +19,10 @@ from freqtrade.resolvers import ExchangeResolver
 from tracker.testing.ema_cross import NEVER, EmaCrossParams, trade_list
 
 from benchmarks.peers.agreement import Cause
-from benchmarks.peers.series import Run, Series, frame_of
+from benchmarks.peers.series import Run, Series, Watch, frame_of
 
 NAME = "freqtrade"
-CAUSES = frozenset({Cause.UNDER_STOP, Cause.STOP_AT_GAP, Cause.ROUNDING, Cause.LAST_BAR})
+CAUSES = frozenset({Cause.UNDER_STOP, Cause.STOP_FIRST, Cause.STOP_AT_GAP, Cause.ROUNDING, Cause.LAST_BAR})
 # It knows profits to 8 digits, and target and stop as profits.
 RTOL = 1e-7
 WALLET = 1e9
@@ -50,13 +49,13 @@ def run(series: Sequence[Series], params: EmaCrossParams, own_indicators: bool =
         test = Backtesting(config, exchange)
         test.timerange = TimeRange()
         test._set_strategy(test.strategylist[0])
-        started = time.perf_counter()
+        watch = Watch()
         processed = test.strategy.advise_all_indicators(frames)
         first, last = get_timerange(processed)
         result = test.backtest(processed=processed, start_date=first, end_date=last)
-        seconds = time.perf_counter() - started
+        effort = watch.read()
         Backtesting.cleanup()
-    return Run(trades=trade_list(_rows(pairs, result["results"])), seconds=seconds)
+    return Run(trades=trade_list(_rows(pairs, result["results"])), effort=effort)
 
 
 def _config(folder: Path, pairs: list[str], series: Sequence[Series], params: EmaCrossParams) -> dict[str, Any]:

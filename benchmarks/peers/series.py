@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,12 +23,40 @@ class Series:
     timeframe: Timeframe
 
 
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Seconds by the clock, and of the processor: other work on the machine lengthens the one alone."""
+
+    seconds: float
+    processor: float
+
+    def __add__(self, other: Effort) -> Effort:
+        """Return both together."""
+        return Effort(self.seconds + other.seconds, self.processor + other.processor)
+
+    def least(self, other: Effort) -> Effort:
+        """Return the better of each."""
+        return Effort(min(self.seconds, other.seconds), min(self.processor, other.processor))
+
+
+class Watch:
+    """Counts from when it is made."""
+
+    def __init__(self) -> None:
+        """Begin."""
+        self._began = (time.perf_counter(), time.process_time())
+
+    def read(self) -> Effort:
+        """Return what it took so far."""
+        return Effort(time.perf_counter() - self._began[0], time.process_time() - self._began[1])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a peer traded, and the seconds from bars in its own shape to its result."""
+    """What a peer traded, and what it took from bars in its own shape to its result."""
 
     trades: TradeList
-    seconds: float
+    effort: Effort
 
 
 def series_of(

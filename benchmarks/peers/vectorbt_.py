@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from importlib.metadata import version as version_of
 from typing import Any
@@ -13,10 +12,10 @@ import vectorbt as vbt
 from tracker.testing.ema_cross import NEVER, EmaCrossParams, trade_list
 
 from benchmarks.peers.agreement import Cause
-from benchmarks.peers.series import Run, Series, delayed
+from benchmarks.peers.series import Run, Series, Watch, delayed
 
 NAME = "vectorbt"
-CAUSES = frozenset({Cause.UNDER_STOP, Cause.BLIND_ENTRY_BAR})
+CAUSES = frozenset({Cause.UNDER_STOP, Cause.BLIND_ENTRY_BAR, Cause.STOP_FIRST})
 # Its stops are fractions of the entry.
 RTOL = 1e-12
 CASH = 1e9
@@ -37,7 +36,7 @@ def run(series: Sequence[Series], params: EmaCrossParams, own_indicators: bool =
     known = {
         name: np.column_stack([getattr(each.entries, name) for each in series]) for name in ("enter", "stop", "target")
     }
-    started = time.perf_counter()
+    watch = Watch()
     if own_indicators:
         known = _entries(tables, params)
     opened = tables["open"].to_numpy()
@@ -61,8 +60,8 @@ def run(series: Sequence[Series], params: EmaCrossParams, own_indicators: bool =
     )
     records = portfolio.trades.records
     portfolio.total_return()
-    seconds = time.perf_counter() - started
-    return Run(trades=trade_list(_rows(series, records)), seconds=seconds)
+    effort = watch.read()
+    return Run(trades=trade_list(_rows(series, records)), effort=effort)
 
 
 def _entries(tables: dict[str, pd.DataFrame], params: EmaCrossParams) -> dict[str, np.ndarray]:
