@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tracker.domain.errors import ConfigError
+from tracker.quant.features.catalogue import DECISION_TIMEFRAMES
 from tracker.runtime.strategies import configured_strategies, load_rules, load_strategy, scanned_strategies
 from tracker.runtime.trading_rules import load_trading_rules
 from tracker.runtime.universe import load_universe
@@ -24,7 +25,10 @@ def check_configs(config_dir: Path, strategies_dir: Path) -> list[str]:
             path, own = config_dir / "strategies" / f"{strategy}.toml", strategies_dir / f"{strategy}.py"
             raise ConfigError(f"{path}: there is no rule {strategy.value!r}: {own} is missing")
     for strategy in (*rules, *scanned):
-        load_strategy(config_dir, strategy, rules=rules)
+        timeframe = load_strategy(config_dir, strategy, rules=rules).timeframe
+        if strategy in scanned and timeframe not in DECISION_TIMEFRAMES:
+            path, kept = config_dir / "strategies" / f"{strategy}.toml", " and ".join(DECISION_TIMEFRAMES)
+            raise ConfigError(f"{path}: timeframe = {timeframe.value!r}: a scanner decides on {kept} bars alone")
     return [
         f"{strategy} can be backtested, but has no scanner: add a [[service]] with --strategy {strategy}"
         " to configs/fleet.toml to have it look at the market"

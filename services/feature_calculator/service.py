@@ -13,6 +13,7 @@ from tracker.domain.errors import TrackerError
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.quant.feature_rows import FeatureRows, SymbolPast, feature_rows
 from tracker.quant.features import CONTEXTS, FEATURE_SET
+from tracker.quant.features.catalogue import DECISION_TIMEFRAMES as TIMEFRAMES
 from tracker.quant.features.market import reference_of
 from tracker.runtime.logging import Logger
 from tracker.store.bars import BARS_CHANNEL, Watermark, read_watermarks
@@ -32,7 +33,6 @@ from services.feature_calculator.settings import FeatureSettings
 from services.feature_calculator.windows import Windows
 
 # Decisions wait for the quarter; its rows hold what they need of the hour.
-TIMEFRAMES = (Timeframe.M15, Timeframe.H1)
 ROWS = Counter("tracker_feature_rows_total", "Feature rows written", ["timeframe"])
 
 

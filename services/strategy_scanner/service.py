@@ -15,7 +15,6 @@ from tracker.domain.timeframe import EPOCH
 from tracker.quant.features import FEATURE_SET
 from tracker.quant.strategies.inputs import WithIndicators, features_read
 from tracker.quant.strategies.signals import signal_of
-from tracker.quant.windows import anchor_seconds
 from tracker.runtime.logging import Logger
 from tracker.runtime.strategies import StrategyConfig
 from tracker.store.bars import BarTable, read_watermarks
@@ -135,6 +134,9 @@ class StrategyScanner:
         """Return from where on bars are needed: a rule with indicators of its own computes them from their anchor."""
         if not isinstance(self._rule, WithIndicators):
             return first
+        # TA-Lib comes with it, which a rule on features alone can spare.
+        from tracker.quant.windows import anchor_seconds
+
         return EPOCH + timedelta(seconds=anchor_seconds(int(first.timestamp()), self._config.timeframe.seconds))
 
     def _look_at(self, inputs: Sequence[ScanInputs]) -> tuple[list[Scan], list[Signal]]:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
 from dataclasses import fields, replace
+from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
+from annotated_types import Ge, Gt, Lt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from quant_builders import CONFIGS, START, default_params
+from tracker.domain.errors import ConfigError
 from tracker.domain.signal import Regime, SkipReason, Strategy
 from tracker.quant.frame import FeatureFrame
 from tracker.quant.regime import VOLATILITY_FEATURE
 from tracker.quant.strategies import RULES, Proposals
+from tracker.runtime.strategies import load_strategy
 
 # A textbook setup of each strategy at a close of 100; everything else is a variation of these.
 IDEAL: dict[Strategy, dict[str, float]] = {
@@ -55,6 +62,8 @@ IDEAL: dict[Strategy, dict[str, float]] = {
         "linreg_48_position": 0.08,
         "linreg_48_slope_pct": 0.005,
         "linreg_48_half_width_pct": 1.5,
+        "drawdown_96": -1.5,
+        "rally_96": 0.4,
         "natr_14": 0.5,
         "rsi_14": 36.0,
         "stoch_k_14": 25.0,
@@ -69,8 +78,12 @@ IDEAL: dict[Strategy, dict[str, float]] = {
 }
 
 
+# What a rule's frame holds beside the features that it requires.
+BESIDE = {VOLATILITY_FEATURE: 0.5, "d1_ema_9_distance": 1.2}
+
+
 def frame_of_row(strategy: Strategy, **changes: float) -> FeatureFrame:
-    row = {**IDEAL[strategy], VOLATILITY_FEATURE: 0.5, **changes}
+    row = {**IDEAL[strategy], **BESIDE, **changes}
     columns = {name: np.array([value]) for name, value in row.items()}
     return FeatureFrame(
         close=np.array([100.0]), decided_at=np.array([START], dtype=np.int64), columns=columns
@@ -88,7 +101,7 @@ def frames(draw: st.DrawFn, strategy: Strategy) -> FeatureFrame:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     spread = draw(st.sampled_from([0.05, 0.3, 3.0, 100.0]))
     unknown = draw(st.sampled_from([0.0, 0.02]))
-    columns: dict[str, np.ndarray] = {VOLATILITY_FEATURE: rng.random(n)}
+    columns: dict[str, np.ndarray] = {name: rng.normal(size=n) for name in BESIDE}
     for name, value in IDEAL[strategy].items():
         values = value + abs(value) * spread * rng.normal(size=n)
         values[rng.random(n) < unknown] = np.nan
@@ -147,6 +160,7 @@ def test_ideal_rows_name_exactly_what_the_rule_reads(strategy: Strategy) -> None
         (Strategy("swing"), {"h1_ema_21_distance": -0.1}, SkipReason.TREND_AGAINST),
         (Strategy("swing"), {"h1_minus_di_14": 36.0}, SkipReason.TREND_AGAINST),
         (Strategy("swing"), {"h1_adx_14": 15.0}, SkipReason.TREND_AGAINST),
+        (Strategy("swing"), {"d1_ema_9_distance": -0.1}, SkipReason.TREND_AGAINST),
         (Strategy("swing"), {"ema_100_distance": -0.1}, SkipReason.TREND_AGAINST),
         (Strategy("swing"), {"volume_ratio_20": 0.5}, SkipReason.VOLUME_TOO_LOW),
         (
@@ -163,6 +177,8 @@ def test_ideal_rows_name_exactly_what_the_rule_reads(strategy: Strategy) -> None
         (Strategy("channel"), {"linreg_48_position": -0.15}, SkipReason.NO_SETUP),
         (Strategy("channel"), {"linreg_48_half_width_pct": 0.7}, SkipReason.NO_SETUP),
         (Strategy("channel"), {"linreg_48_slope_pct": -0.07}, SkipReason.NO_SETUP),
+        (Strategy("channel"), {"rally_96": 2.8}, SkipReason.CHANNEL_BROKEN),
+        (Strategy("channel"), {"drawdown_96": -5.0}, SkipReason.CHANNEL_BROKEN),
         (Strategy("channel"), {"natr_14": 0.07}, SkipReason.VOLATILITY_OUT_OF_RANGE),
         (Strategy("channel"), {"h1_adx_14": 33.0}, SkipReason.TREND_AGAINST),
         (Strategy("channel"), {"h1_linreg_48_position": -0.1}, SkipReason.TREND_AGAINST),
@@ -229,6 +245,10 @@ def test_swing_plan_by_hand() -> None:
     assert result.regime.tolist() == [Regime.TREND_UP]
 
 
+def test_swing_does_without_the_day_where_it_is_not_known_yet() -> None:
+    assert look(Strategy("swing"), d1_ema_9_distance=np.nan).is_signal.tolist() == [True]
+
+
 def test_swing_takes_a_pullback_that_turns_up() -> None:
     result = look(Strategy("swing"), breakout_20_distance=-0.6, ema_21_distance=0.1)
     assert result.is_signal.tolist() == [True]
@@ -286,15 +306,55 @@ def test_distances_beyond_the_price_are_held_back() -> None:
     assert result.reason.tolist() == [SkipReason.VOLATILITY_OUT_OF_RANGE]
 
 
+UNITS = re.compile(
+    r"score|conditions|percent|minutes|position|ATR|channel width|ADX|RSI|MFI|share|volume|thresholds|place in|"
+    r"further buys|times the|[+]DI|distance|rise or fall|slope of OBV"
+)
+PARAMETERS = [(s, field.name) for s in STRATEGIES for field in fields(RULES[s].params)]
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_every_shipped_number_says_what_it_is(strategy: Strategy) -> None:
+def test_every_shipped_number_has_its_unit_beside_it(strategy: Strategy) -> None:
     text = (CONFIGS / f"{strategy}.toml").read_text()
-    settings_lines = [line for line in text.splitlines() if "=" in line.split("#")[0]]
-    assert all(len(line.partition("#")[2].strip()) > 15 for line in settings_lines)
     table = tomllib.loads(text)
     assert table["timeframe"] == "15m"
-    assert set(table["params"]) == {field.name for field in fields(RULES[strategy].params)}
+    assert set(table["params"]) == {name for each, name in PARAMETERS if each == strategy}
     assert (table["params"]["min_strength"], table["params"]["min_confirmations"]) == (0.60, 2)
+    for name in table["params"]:
+        (comment,) = re.findall(rf"^{name} = \S+ +# (.+)$", text, re.M)
+        unit, semicolon, why = comment.partition("; ")
+        assert UNITS.search(unit), (name, unit)
+        assert semicolon or "scores" in unit, name
+        assert len(unit + why) > 15
+
+
+def bounds_of(strategy: Strategy, name: str) -> list[tuple[float, float]]:
+    """Return of each bound of a parameter the number just outside, and on which side of the range it lies."""
+    hints = get_type_hints(RULES[strategy].params, include_extras=True)
+    kind, *limits = get_args(hints[name])
+    found: list[tuple[float, float]] = []
+    for limit in limits:
+        (bound,) = (getattr(limit, each) for each in ("ge", "gt", "le", "lt") if hasattr(limit, each))
+        out = -1 if isinstance(limit, Ge | Gt) else 1
+        just = bound + out if kind is int else np.nextafter(bound, out * np.inf)
+        found.append((kind(bound if isinstance(limit, Gt | Lt) else just), out))
+    return found
+
+
+@pytest.mark.parametrize(("strategy", "name"), PARAMETERS)
+def test_every_number_has_two_bounds_and_both_hold(strategy: Strategy, name: str, tmp_path: Path) -> None:
+    found = bounds_of(strategy, name)
+    assert sorted(side for _, side in found) == [-1, 1]
+    text = (CONFIGS / f"{strategy}.toml").read_text()
+    path = tmp_path / "strategies" / f"{strategy}.toml"
+    path.parent.mkdir()
+    for value in (*(value for value, _ in found), math.nan, math.inf):
+        changed, count = re.subn(rf"^{name} = \S+", f"{name} = {value!r}", text, flags=re.M)
+        assert count == 1
+        path.write_text(changed)
+        shown = re.escape(f"{path}: params.{name} = {value!r}: ")
+        with pytest.raises(ConfigError, match=f"^{shown}"):
+            load_strategy(tmp_path, strategy)
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,9 @@ def test_a_strategy_without_a_scanner_is_told(tmp_path: Path, configs: Path) -> 
     row = '\n[[service]]\nname = "mine"\nmodule = "services.strategy_scanner"\narguments = ["--strategy", "mine"]\n'
     fleet.write_text(fleet.read_text() + row)
     assert check_configs(configs, folder) == []
+    put(configs / "strategies", 'timeframe = "5m"\n[params]\nlength = 3\n', "mine.toml")
+    with pytest.raises(ConfigError, match=r"mine.toml: timeframe = '5m': a scanner decides on 15m and 1h bars alone"):
+        check_configs(configs, folder)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,8 @@ CONTEXTS = (
     ),
 )
 
+# Bars of which whole rows are kept, so that a strategy can decide on them.
+DECISION_TIMEFRAMES = (Timeframe.M15, Timeframe.H1)
 # Returns over which a symbol is compared with the reference.
 REFERENCE_BARS = 96
 # Feature of the market: the own feature whose rank, or whose sign's share, it is.

@@ -55,7 +55,8 @@ P_contra = TypeVar("P_contra", contravariant=True)
 class StrategyRule(Protocol[P_contra]):
     """A pure rule: what is known at a bar close in, proposals out.
 
-    One that is also WithIndicators finds its own indicators in the frame.
+    One that is also WithIndicators finds its own indicators in the frame. One with `optional_features` finds those as
+    well, and copes with NaN in them.
     """
 
     # The name of the module that holds it as RULE.

@@ -32,22 +32,23 @@ from tracker.quant.strategies.verdict import (
 class ChannelParams(SharedParams):
     """Parameters of the channel rule; units and reasons stand in configs/strategies/channel.toml."""
 
-    min_position: float
+    min_position: Annotated[float, Ge(-1), Le(0.5)]
     max_position: Annotated[float, Gt(0), Le(0.5)]
-    min_width_atr: Annotated[float, Gt(0)]
-    full_width_atr: Annotated[float, Gt(0)]
-    max_tilt: Annotated[float, Gt(0)]
+    min_width_atr: Annotated[float, Gt(0), Le(50)]
+    full_width_atr: Annotated[float, Gt(0), Le(100)]
+    max_tilt: Annotated[float, Gt(0), Le(5)]
+    max_break: Annotated[float, Ge(0), Le(10)]
     max_h1_adx: Annotated[float, Gt(0), Le(100)]
-    min_h1_position: float
-    max_volume_ratio: Annotated[float, Gt(0)]
+    min_h1_position: Annotated[float, Ge(-2), Le(1)]
+    max_volume_ratio: Annotated[float, Gt(0), Le(20)]
     confirm_rsi: Annotated[float, Ge(0), Le(100)]
     confirm_lower_wick: Annotated[float, Ge(0), Le(1)]
     confirm_mfi: Annotated[float, Ge(0), Le(100)]
     target_position: Annotated[float, Gt(0), Le(1)]
-    stop_position: Annotated[float, Gt(0)]
-    min_stop_atr: Annotated[float, Gt(0)]
-    min_target_pct: Annotated[float, Gt(0)]
-    min_reward_risk: Annotated[float, Ge(0)]
+    stop_position: Annotated[float, Gt(0), Le(5)]
+    min_stop_atr: Annotated[float, Gt(0), Le(20)]
+    min_target_pct: Annotated[float, Gt(0), Le(50)]
+    min_reward_risk: Annotated[float, Ge(0), Le(20)]
 
     def __post_init__(self) -> None:
         """Refuse bounds and scores whose ends are the wrong way round."""
@@ -68,10 +69,11 @@ class ChannelRule:
 
     The channel is the 48-bar regression line with two residual deviations on either side. Setup: the close
     lies near its lower edge, the channel is wide against the ATR and not steeper than `max_tilt` of its own
-    width over its length, and the way to the target pays for the way to the stop. It holds while the hourly
-    ADX is low and the close is inside the hourly channel too. Strength is the mean of four scores: nearness
-    to the edge (0 at the middle, 1 at the edge), width (0 at 0, 1 at `full_width_atr`), calm (hourly ADX, 1
-    at 0, 0 at twice its limit), and level (tilt, 1 at 0, 0 at twice its limit). Confirmations, up to 5: RSI
+    width over its length, and the way to the target pays for the way to the stop. It has held where the 96
+    bars, twice those that it is fitted to, did not reach further than `max_break` widths beyond either edge, and it
+    holds while the hourly ADX is low and the close is inside the hourly channel too. Strength is the mean of four
+    scores: nearness to the edge (0 at the middle, 1 at the edge), width (0 at 0, 1 at `full_width_atr`), calm (hourly
+    ADX, 1 at 0, 0 at twice its limit), and level (tilt, 1 at 0, 0 at twice its limit). Confirmations, up to 5: RSI
     low, stochastic turning up, a rejection wick, money flow out, the hourly channel not falling.
     """
 
@@ -81,6 +83,8 @@ class ChannelRule:
         "linreg_48_position",
         "linreg_48_slope_pct",
         "linreg_48_half_width_pct",
+        "drawdown_96",
+        "rally_96",
         "natr_14",
         "rsi_14",
         "stoch_k_14",
@@ -134,15 +138,26 @@ def _gates(
         & (gain >= frame.close * params.min_target_pct / 100.0)
         & (gain >= params.min_reward_risk * loss)
     )
-    held = (frame["h1_adx_14"] <= params.max_h1_adx) & (
+    calm = (frame["h1_adx_14"] <= params.max_h1_adx) & (
         frame["h1_linreg_48_position"] >= params.min_h1_position
     )
     return [
         (setup, SkipReason.NO_SETUP),
         volatility_gate(frame["natr_14"], params),
-        (held, SkipReason.TREND_AGAINST),
+        (_has_held(frame, params), SkipReason.CHANNEL_BROKEN),
+        (calm, SkipReason.TREND_AGAINST),
         (frame["volume_ratio_20"] <= params.max_volume_ratio, SkipReason.VOLUME_TOO_HIGH),
     ]
+
+
+def _has_held(frame: FeatureFrame, params: ChannelParams) -> Bools:
+    # The highest and the lowest price of 96 bars as positions in the channel, where 1 is its width.
+    width = np.maximum(2.0 * frame["linreg_48_half_width_pct"], 1e-9)
+    to_highest = 100.0 / (1.0 + frame["drawdown_96"] / 100.0) - 100.0
+    to_lowest = 100.0 - 100.0 / (1.0 + frame["rally_96"] / 100.0)
+    highest = frame["linreg_48_position"] + to_highest / width
+    lowest = frame["linreg_48_position"] - to_lowest / width
+    return (highest <= 1.0 + params.max_break) & (lowest >= -params.max_break)
 
 
 def _confirmations(frame: FeatureFrame, params: ChannelParams) -> Ints:

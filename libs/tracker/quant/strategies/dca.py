@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 from tracker.domain.signal import SkipReason, Strategy
 from tracker.quant.bars import Bools, Floats, Ints
@@ -31,33 +31,31 @@ class DcaParams(SharedParams):
     """Parameters of the DCA rule; units and reasons stand in configs/strategies/dca.toml."""
 
     min_drop_pct: Annotated[float, Gt(0), Le(90)]
-    drop_atr: Annotated[float, Gt(0)]
-    full_drop_ratio: Annotated[float, Gt(1)]
+    drop_atr: Annotated[float, Gt(0), Le(50)]
+    full_drop_ratio: Annotated[float, Gt(1), Le(10)]
     max_rsi: Annotated[float, Gt(0), Le(50)]
-    full_rsi: Annotated[float, Ge(0), Le(50)]
-    min_volume_trend: Annotated[float, Ge(0)]
-    full_volume_trend: Annotated[float, Gt(0)]
+    full_rsi: Annotated[float, Ge(0), Lt(50)]
+    min_volume_trend: Annotated[float, Ge(0), Lt(4.8)]
+    full_volume_trend: Annotated[float, Gt(0), Le(4.8)]
     knife_adx: Annotated[float, Gt(0), Le(100)]
-    confirm_percent_b: float
+    confirm_percent_b: Annotated[float, Ge(-1), Le(2)]
     confirm_mfi: Annotated[float, Ge(0), Le(100)]
-    confirm_volume_ratio: Annotated[float, Ge(0)]
+    confirm_volume_ratio: Annotated[float, Ge(0), Le(20)]
     confirm_lower_wick: Annotated[float, Ge(0), Le(1)]
     confirm_h1_rsi: Annotated[float, Ge(0), Le(100)]
     rungs: Annotated[int, Ge(1), Le(8)]
-    spacing_atr: Annotated[float, Gt(0)]
-    spacing_growth: Annotated[float, Ge(1)]
-    size_growth: Annotated[float, Ge(1)]
-    stop_atr: Annotated[float, Gt(0)]
-    target_atr: Annotated[float, Gt(0)]
-    min_target_pct: Annotated[float, Gt(0)]
+    spacing_atr: Annotated[float, Gt(0), Le(20)]
+    spacing_growth: Annotated[float, Ge(1), Le(5)]
+    size_growth: Annotated[float, Ge(1), Le(5)]
+    stop_atr: Annotated[float, Gt(0), Le(20)]
+    target_atr: Annotated[float, Gt(0), Le(20)]
+    min_target_pct: Annotated[float, Gt(0), Le(50)]
 
     def __post_init__(self) -> None:
         """Refuse scores whose best lies on the wrong side of their worst."""
         SharedParams.__post_init__(self)
-        if self.full_rsi >= 50 or self.full_rsi > self.max_rsi:
-            raise ValueError(
-                f"full_rsi {self.full_rsi} must be below 50 and not above max_rsi {self.max_rsi}"
-            )
+        if self.full_rsi > self.max_rsi:
+            raise ValueError(f"full_rsi {self.full_rsi} must not be above max_rsi {self.max_rsi}")
         if self.full_volume_trend <= self.min_volume_trend:
             raise ValueError(
                 f"full_volume_trend {self.full_volume_trend} must be above {self.min_volume_trend}"

@@ -11,7 +11,6 @@ from tracker.domain.errors import InputError
 from tracker.quant.bars import PRICE_FIELDS, BarArrays, Floats
 from tracker.quant.regime import REGIME_FEATURES
 from tracker.quant.strategies.base import StrategyRule
-from tracker.quant.windows import windows_of
 
 BAR_COLUMNS = (*PRICE_FIELDS, "volume")
 # A bar to ask a rule for the names of its indicators with.
@@ -33,8 +32,9 @@ class WithIndicators(Protocol):
 
 
 def features_read(rule: StrategyRule[Any]) -> tuple[str, ...]:
-    """Return the features that a rule's frame holds: those that it requires, and those that tell the regime."""
-    return tuple(dict.fromkeys((*rule.required_features, *REGIME_FEATURES)))
+    """Return the features that a rule's frame holds: those that it names, and those that tell the regime."""
+    optional: tuple[str, ...] = getattr(rule, "optional_features", ())
+    return tuple(dict.fromkeys((*rule.required_features, *optional, *REGIME_FEATURES)))
 
 
 def own_columns(
@@ -50,6 +50,9 @@ def own_columns(
     columns: dict[str, Floats] = {name: getattr(bars, name)[begin:] for name in BAR_COLUMNS}
     if not isinstance(rule, WithIndicators):
         return columns
+    # TA-Lib comes with it, which a rule on features alone can spare.
+    from tracker.quant.windows import windows_of
+
     parts: dict[str, list[Floats]] = {}
     for window in windows_of(bars, timeframe_seconds, first_ts):
         inside = bars.slice(window.anchor, window.stop)

@@ -31,23 +31,24 @@ from tracker.quant.strategies.verdict import (
 class SwingParams(SharedParams):
     """Parameters of the swing rule; units and reasons stand in configs/strategies/swing.toml."""
 
-    min_breakout_pct: float
-    pullback_atr: Annotated[float, Gt(0)]
-    max_extension_atr: Annotated[float, Gt(0)]
+    min_breakout_pct: Annotated[float, Ge(-10), Le(10)]
+    pullback_atr: Annotated[float, Gt(0), Le(10)]
+    max_extension_atr: Annotated[float, Gt(0), Le(50)]
+    min_day_distance_pct: Annotated[float, Ge(-100), Le(100)]
     min_h1_adx: Annotated[float, Ge(0), Le(100)]
     full_h1_adx: Annotated[float, Gt(0), Le(100)]
     full_di_gap: Annotated[float, Gt(0), Le(100)]
-    full_volume_ratio: Annotated[float, Gt(0)]
-    min_volume_ratio: Annotated[float, Ge(0)]
+    full_volume_ratio: Annotated[float, Gt(0), Le(20)]
+    min_volume_ratio: Annotated[float, Ge(0), Le(20)]
     confirm_adx: Annotated[float, Ge(0), Le(100)]
     confirm_rsi_low: Annotated[float, Ge(0), Le(100)]
     confirm_rsi_high: Annotated[float, Ge(0), Le(100)]
-    confirm_volume_ratio: Annotated[float, Ge(0)]
-    confirm_obv_slope: float
+    confirm_volume_ratio: Annotated[float, Ge(0), Le(20)]
+    confirm_obv_slope: Annotated[float, Ge(-2), Le(2)]
     confirm_h1_r2: Annotated[float, Ge(0), Le(1)]
-    stop_atr: Annotated[float, Gt(0)]
-    reward_multiple: Annotated[float, Gt(0)]
-    trail_atr: Annotated[float, Ge(0)]
+    stop_atr: Annotated[float, Gt(0), Le(20)]
+    reward_multiple: Annotated[float, Gt(0), Le(100)]
+    trail_atr: Annotated[float, Ge(0), Le(50)]
 
     def __post_init__(self) -> None:
         """Refuse scores whose best lies on the wrong side of their worst."""
@@ -65,8 +66,9 @@ class SwingRule:
     Setup: a close above the highest high of the 20 bars before (breakout), or a close that turns up within
     `pullback_atr` of its 21-bar average while the 9-bar one is above it (continuation); never further than
     `max_extension_atr` above that average. The hour must agree: close above its 21-hour average, +DI above
-    -DI, ADX high enough; so must the day: close above its 100-bar average. Strength is the mean of four
-    scores: hourly ADX (0 at 0, 1 at `full_h1_adx`), hourly DI gap (0 at 0, 1 at `full_di_gap`), volume ratio
+    -DI, ADX high enough. So must the day: the last 1d bar closed far enough above its 9-day average, and the close lies
+    above its own 100-bar average, which alone decides for a symbol too young to have the other. Strength is the mean
+    of four scores: hourly ADX (0 at 0, 1 at `full_h1_adx`), hourly DI gap (0 at 0, 1 at `full_di_gap`), volume ratio
     (0 at 0, 1 at `full_volume_ratio`), and the room left (1 at the average, 0 at twice `max_extension_atr`).
     Confirmations, up to 5: ADX, RSI strong but not exhausted, high volume, volume on the buyers' side, a
     clean hourly rise.
@@ -91,6 +93,7 @@ class SwingRule:
         "h1_linreg_48_r2",
         *TREND_FEATURES,
     )
+    optional_features: ClassVar[tuple[str, ...]] = ("d1_ema_9_distance",)
 
     def evaluate(self, frame: FeatureFrame, params: SwingParams) -> Proposals:
         """Return one proposal a row; raises InputError where a column is missing."""
@@ -134,6 +137,7 @@ def _gates(frame: FeatureFrame, params: SwingParams) -> list[Gate]:
         & (frame["h1_plus_di_14"] > frame["h1_minus_di_14"])
         & (frame["h1_adx_14"] >= params.min_h1_adx)
         & (frame["ema_100_distance"] > 0)
+        & ~(frame["d1_ema_9_distance"] < params.min_day_distance_pct)
     )
     return [
         (setup, SkipReason.NO_SETUP),

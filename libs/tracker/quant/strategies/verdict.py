@@ -35,9 +35,9 @@ class SharedParams(HoldParams):
     """What the strategies of the fleet are asked for; units and reasons stand in configs/strategies/*.toml."""
 
     min_strength: Annotated[float, Ge(0), Le(1)]
-    min_confirmations: Annotated[int, Ge(0)]
-    min_natr_pct: Annotated[float, Ge(0)]
-    max_natr_pct: Annotated[float, Gt(0)]
+    min_confirmations: Annotated[int, Ge(0), Le(5)]
+    min_natr_pct: Annotated[float, Ge(0), Le(50)]
+    max_natr_pct: Annotated[float, Gt(0), Le(100)]
 
     def __post_init__(self) -> None:
         """Refuse a volatility band that nothing can be inside of."""
