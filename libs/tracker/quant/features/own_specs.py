@@ -119,7 +119,7 @@ VOLATILITY_SPECS = (
     ),
     FeatureSpec(
         "natr_place_144",
-        "share of the natr_14 of the 144 bars before that lie below natr_14, equal ones counted half",
+        "share of the natr_14 of the 144 bars before that lie below natr_14",
         "TA-Lib NATR",
         "0..1",
         186,

@@ -27,6 +27,8 @@ Number = TypeVar("Number", bound=np.generic)
 # average (260) with the 144 values that it is compared with, and everything that only windows of up to 96 bars look at.
 _LEADS = {"close": 1000, "high": 404, "low": 404}
 _SHORT_LEAD = 98
+# Up to so many rows are compared with their past row by row, more of them lag by lag.
+_FEW_ROWS = 64
 _FIELDS = ("open", "high", "low", "close", "volume")
 
 
@@ -223,7 +225,7 @@ class Source:
     ) -> Floats:
         """Return the share of an ANCHORED indicator's values of the last `bars` bars that lie below its present one.
 
-        Equal values count half; NaN where one of them is not known. `lead` is the indicator's own.
+        NaN where one of them is not known. `lead` is the indicator's own.
         """
         function = getattr(function, "__wrapped__", function)
         parts: list[Floats] = []
@@ -282,13 +284,24 @@ def _places(values: Floats, first: int, bars: int) -> Floats:
     places = np.full(len(values) - first, np.nan)
     begin = max(first, bars)
     if begin < len(values):
-        spans = sliding_window_view(values[begin - bars :], bars + 1)
-        past, present = spans[:, :-1], spans[:, -1:]
-        # Counted, not summed up, so that it is exact.
-        twice = np.count_nonzero(past < present, axis=1) + np.count_nonzero(past <= present, axis=1)
-        known = np.isfinite(spans[:, 0]) & np.isfinite(spans[:, -1])
-        places[begin - first :] = np.where(known, twice / (2.0 * bars), np.nan)
+        present, oldest = values[begin:], values[begin - bars : len(values) - bars]
+        known = np.isfinite(present) & np.isfinite(oldest)
+        places[begin - first :] = np.where(known, _below(values, begin, bars) / bars, np.nan)
     return places
+
+
+def _below(values: Floats, begin: int, bars: int) -> NDArray[np.uint8]:
+    """Return how many of the `bars` values before each one from `begin` on lie below it; `bars` at most 255."""
+    if len(values) - begin <= _FEW_ROWS:
+        spans = sliding_window_view(values[begin - bars :], bars + 1)
+        return (spans[:, :-1] < spans[:, -1:]).sum(axis=1, dtype=np.uint8)
+    present = values[begin:]
+    below = np.zeros(len(present), dtype=np.uint8)
+    is_below = np.empty(len(present), dtype=np.bool_)
+    for lag in range(1, bars + 1):
+        np.less(values[begin - lag : len(values) - lag], present, out=is_below)
+        np.add(below, is_below.view(np.uint8), out=below)
+    return below
 
 
 def _itself(values: Floats) -> Floats:
