@@ -25,6 +25,8 @@ UNITS = {
 }
 # REST is believed on what has no bar some minutes after its end.
 _SETTLED = timedelta(minutes=4)
+# By then a lost subscription was missed and asked for again.
+_UNSUBSCRIBED = timedelta(minutes=30)
 # Volumes of a roll-up are sums in any order; the invented market's are exact, so nothing else may differ.
 _STORED = """
 SELECT s.symbol, o.timeframe::text AS timeframe, o.ts, o.open, o.high, o.low, o.close, o.volume, o.revision
@@ -190,16 +192,25 @@ def wrong_rejections(
 ) -> tuple[list[str], int]:
     """Compare the rejections with the bad bars that were sent; return sentences and how many were sent.
 
-    Between the bounds of `unsure` a collector was killed, which may have lost what it had just received.
+    Between the bounds of `unsure` a collector was killed, which may have lost what it had just received. A pair whose
+    subscription was lost gets nothing until it is asked for again.
     """
+    lost = [
+        (datetime.fromisoformat(each["at"]), set(each["symbols"]))
+        for each in strokes
+        if each["kind"] == "lost_subscription"
+    ]
     expected: Counter[tuple[str, int]] = Counter()
     optional: Counter[tuple[str, int]] = Counter()
     for stroke in strokes:
         if stroke["kind"] not in ("bad_bar", "malformed"):
             continue
         at = datetime.fromisoformat(stroke["at"])
-        counted = optional if any(low <= at <= high for low, high in unsure) else expected
-        counted.update((bar["pair"], bar["s"]) for bar in stroke["bars"])
+        unsent = {pair for begin, pairs in lost if begin <= at <= begin + _UNSUBSCRIBED for pair in pairs}
+        killed = any(low <= at <= high for low, high in unsure)
+        for bar in stroke["bars"]:
+            counted = optional if killed or bar["pair"] in unsent else expected
+            counted[(bar["pair"], bar["s"])] += 1
     sent = expected.total() + optional.total()
     got = Counter(
         (row["symbol"], _ms(row["ts"]) if row["ts"] is not None else 0)
