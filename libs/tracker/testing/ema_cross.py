@@ -148,10 +148,11 @@ def proposals_of(frame: FeatureFrame, entries: Entries) -> Proposals:
 
 
 def look(market: SymbolMarket, timeframe: Timeframe, entries: Entries) -> Looks:
-    """Return what is known already as the rule's looks at a symbol."""
-    bars = market.decision
-    frame = FeatureFrame(close=bars.close, decided_at=bars.ts + timeframe.seconds, columns={})
-    return Looks(symbol_id=market.instrument.symbol_id, frame=frame, proposals=proposals_of(frame, entries))
+    """Return what is known already as the rule's looks at a symbol, those alone that enter."""
+    bars, rows = market.decision, np.flatnonzero(entries.enter)
+    frame = FeatureFrame(close=bars.close[rows], decided_at=bars.ts[rows] + timeframe.seconds, columns={})
+    chosen = Entries(enter=entries.enter[rows], stop=entries.stop[rows], target=entries.target[rows])
+    return Looks(symbol_id=market.instrument.symbol_id, frame=frame, proposals=proposals_of(frame, chosen))
 
 
 def market_of(place: int, bars: BarArrays, timeframe: Timeframe) -> SymbolMarket:
