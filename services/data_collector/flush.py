@@ -11,7 +11,6 @@ from tracker.domain.timeframe import Timeframe
 from tracker.store.bars import (
     Rejection,
     Stored,
-    Watermark,
     advance_watermark,
     ensure_partitions,
     read_watermarks,
@@ -70,16 +69,13 @@ async def _roll_late(transaction: Transaction, bars: Sequence[Bar], symbol_ids: 
         mark = watermarks.get(timeframe)
         if mark is None:
             continue
+        # A bar lies in a closed bucket where it opens before the last boundary: no arithmetic for each bar.
+        boundary = timeframe.floor(mark.closed_through)
         # Timeframes compare as text, in which 1m comes after 15m.
-        finer = [bar for bar in bars if bar.timeframe.seconds < timeframe.seconds]
-        late = [bar for bar in finer if _is_late(bar, timeframe, mark)]
+        late = [bar for bar in bars if bar.ts < boundary and bar.timeframe.seconds < timeframe.seconds]
         for bucket in sorted({timeframe.floor(bar.ts) for bar in late}):
             touched = {symbol_ids[bar.symbol] for bar in late if timeframe.floor(bar.ts) == bucket}
             await roll_up(transaction, timeframe, bucket, timeframe.close_of(bucket), sorted(touched))
-
-
-def _is_late(bar: Bar, timeframe: Timeframe, mark: Watermark) -> bool:
-    return timeframe.close_of(timeframe.floor(bar.ts)) <= mark.closed_through
 
 
 async def close_through(transaction: Transaction, first_open: datetime, moment: datetime, expected: Expected) -> bool:
