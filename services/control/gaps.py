@@ -8,11 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from tracker.domain.clock import SystemClock
 from tracker.domain.errors import InputError
-from tracker.domain.timeframe import EPOCH, Timeframe
-from tracker.store.bars import read_watermarks
+from tracker.domain.timeframe import EPOCH
 from tracker.store.database import Database, Transaction
-from tracker.store.gaps import Coverage, Gap, GapQuestion, GapState, list_gaps, read_coverage
+from tracker.store.gaps import (
+    Coverage,
+    Gap,
+    GapQuestion,
+    GapState,
+    list_gaps,
+    read_coverage,
+    read_expected_until,
+)
 from tracker.store.symbols import read_symbols
 
 from services.control.database_at_hand import database_at_hand
@@ -80,8 +88,7 @@ async def _report(transaction: Transaction, request: GapRequest) -> dict[str, An
         first=request.first or EPOCH, end=request.end or END_OF_TIME, symbols=request.symbols, states=request.states
     )
     found = await list_gaps(transaction, question, LONGEST_LIST + 1)
-    closed = (await read_watermarks(transaction)).get(Timeframe.M1)
-    end = request.end or (END_OF_TIME if closed is None else closed.closed_through)
+    end = request.end or await read_expected_until(transaction) or SystemClock().now()
     first = request.first or end - USUAL_COVERAGE
     span = GapQuestion(first=first, end=max(first, end), symbols=request.symbols)
     coverage = await read_coverage(transaction, span)

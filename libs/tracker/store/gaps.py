@@ -212,6 +212,11 @@ async def list_gaps(transaction: Transaction, question: GapQuestion, limit: int)
     ]
 
 
+async def read_expected_until(transaction: Transaction) -> datetime | None:
+    """Return up to where bars are expected of any symbol; None where of none."""
+    return await transaction.fetch_value("gaps.expected_until")
+
+
 async def read_coverage(transaction: Transaction, question: GapQuestion) -> list[Coverage]:
     """Return how the closed buckets of each symbol in the span are explained, whatever the state."""
     return [

@@ -87,3 +87,19 @@ async def test_nothing_collected_is_said(database_url: str) -> None:
     text = shown(await read_report(database_url, request()))
     assert "No such gaps." in text
     assert "nothing was collected yet" in text
+
+
+async def test_where_nothing_was_collected_yet_the_coverage_is_that_of_the_fetched_history(
+    open_database: Callable[[str | None], Awaitable[Database]], database_url: str
+) -> None:
+    owner = await open_database(None)
+    async with owner.transaction() as transaction:
+        await transaction.connection.execute("INSERT INTO tracker.symbols (symbol) VALUES ('A-USD')")
+        await transaction.connection.execute(
+            "INSERT INTO tracker.backfill_chunks (symbol_id, timeframe, starts_at, ends_at, status)"
+            " VALUES (1, '1m', '2026-02-01Z', '2026-03-01Z', 'done')"
+        )
+        await transaction.commit()
+    summary = (await read_report(database_url, request()))["summary"]
+    assert (summary["from"], summary["to"]) == ("2026-02-22T00:00:00+00:00", "2026-03-01T00:00:00+00:00")
+    assert summary["expected_minutes"] == 7 * 1440

@@ -73,6 +73,10 @@ WHERE (cardinality($1::text[]) = 0 OR s.symbol = ANY ($1)) AND g.state = ANY ($2
 ORDER BY g.starts_at, s.symbol
 LIMIT $5;
 
+-- name: expected_until
+-- Up to where any bars are expected: those that are collected and those that were fetched.
+SELECT max(upper(spans)) FROM tracker.expected_ranges;
+
 -- name: coverage
 -- For each symbol (none named: for all) how many buckets of its finest timeframe are expected in [$2, $3), how many are
 -- stored, and how the ledger explains the others.
