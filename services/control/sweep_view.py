@@ -20,6 +20,8 @@ from services.control.backtest_view import NUMBER, PERCENT, shown
 from services.control.sweep import Sweep
 
 SHOWN = 15
+# More parameters than this do not fit beside each other; --json and the page have them all.
+MOST_COLUMNS = 5
 # A PBO from here on says that the best in the past is no better than a coin in the future.
 COIN = 0.5
 
@@ -32,12 +34,17 @@ def sweep_view(done: Sweep) -> RenderableType:
         summary.add_row(name, value)
     parts.append(summary)
     names = varied(done)
+    narrow = len(names) > MOST_COLUMNS
     found = Table(box=None, padding=(0, 2))
-    for name in ("", *names, "trades", "return", "Sharpe"):
+    for name in ("", *(("configuration",) if narrow else names), "trades", "return", "Sharpe"):
         found.add_column(name, justify="right")
     for place, number in enumerate(ranking(done)[:SHOWN], start=1):
-        found.add_row(str(place), *_row(done, number, names))
+        row = _row(done, number, () if narrow else names)
+        found.add_row(str(place), *([done.points[number].config.hash, *row] if narrow else row))
     parts.append(found)
+    if narrow:
+        best = ", ".join(f"{name} {value:g}" for name, value in done.points[done.best].changes.items())
+        parts.append(Text(f"the best: {best}"))
     return Group(*parts)
 
 

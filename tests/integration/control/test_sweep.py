@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 import threading
@@ -70,6 +71,13 @@ async def logged(url: str) -> list[Any]:
             return await transaction.connection.fetch("SELECT sweep, times, days, trades FROM tracker.trials")
     finally:
         await database.close()
+
+
+def shown(done: Sweep) -> str:
+    """Return what is printed on a terminal of 80 columns."""
+    out = io.StringIO()
+    Console(file=out, width=80, soft_wrap=True).print(sweep_view(done))
+    return out.getvalue()
 
 
 def same(one: Sweep, other: Sweep) -> bool:
@@ -157,7 +165,15 @@ def test_the_page_and_the_words(settings: ControlSettings, candles: Path) -> Non
     assert page.count("<svg") == 3
     assert "min_strength by min_confirmations" in page
     assert "http" not in page
-    assert sweep_view(done) is not None
+    assert "min_confirmations" in shown(done)
+
+
+def test_more_parameters_than_fit_are_told_of_the_best_alone(settings: ControlSettings, candles: Path) -> None:
+    done = sweep(settings, request(candles, random=6), QUIET)
+    words = shown(done)
+    assert done.points[done.best].config.hash in words
+    assert "the best: " in words
+    assert any("configuration" in line and "Sharpe" in line for line in words.splitlines())
 
 
 @pytest.mark.parametrize(
