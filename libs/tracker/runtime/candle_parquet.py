@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from tracker.domain.errors import InputError
 from tracker.runtime.candle_batches import BATCH_ROWS, CandleBatch
+from tracker.runtime.candle_wire import receive
 from tracker.runtime.candles import COLUMNS
 from tracker.store.bars import BarTable
 
@@ -35,11 +35,11 @@ def parquet_batches(path: Path, size: int = BATCH_ROWS) -> Iterator[CandleBatch]
     )
     assert process.stdout is not None  # noqa: S101 - asked for above
     try:
-        while (said := pickle.load(process.stdout)) is not None:  # noqa: S301 - our own process
+        while (said := receive(process.stdout)) is not None:
             if isinstance(said, str):
                 raise InputError(f"{path}: {said}")
             yield said
-    except (EOFError, pickle.UnpicklingError):
+    except (EOFError, ValueError):
         raise InputError(f"{path}: cannot be read: the file is damaged") from None
     finally:
         process.kill()

@@ -1,12 +1,11 @@
 """Reads a Parquet file and hands its candles on: `python -m tracker.runtime.parquet_reader PATH ROWS`.
 
-Standard output is one pickle after the other: a CandleBatch each, a text where the file cannot be used, None at the
-end. The library panics on damaged files, which may end the process.
+Standard output is what `candle_wire` reads: batches, and at the end that there are no more, or why not. The library
+panics on damaged files, which may end the process.
 """
 
 from __future__ import annotations
 
-import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from tracker.domain.errors import InputError
 from tracker.runtime.candle_batches import EXTRAS, CandleBatch, table_of
+from tracker.runtime.candle_wire import send_batch, send_end
 from tracker.runtime.candles import COLUMNS, LATEST_SECOND, BadRow, parse_number, parse_open_time
 
 MAGIC = b"PAR1"
@@ -45,12 +45,12 @@ def main() -> None:
     out = sys.stdout.buffer
     try:
         for batch in read_rows(path, size):
-            pickle.dump(batch, out, pickle.HIGHEST_PROTOCOL)
-        pickle.dump(None, out)
+            send_batch(out, batch)
+        send_end(out)
     except InputError as error:
-        pickle.dump(str(error), out)
+        send_end(out, str(error))
     except Exception as error:
-        pickle.dump(f"cannot be read: {' '.join(str(error).split())}", out)
+        send_end(out, f"cannot be read: {' '.join(str(error).split())}")
 
 
 def _check_ends(path: Path) -> None:
