@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from tracker.domain.errors import InputError
 from tracker.runtime.parity import Parity, Tell, check_parity
-from tracker.runtime.strategies import load_strategies
+from tracker.runtime.strategies import load_strategies, scanned_strategies
 from tracker.runtime.trading_rules import load_trading_rules
 from tracker.store.database import Database
 
@@ -42,7 +42,7 @@ def parity(
                     _compare(url, settings, span, lambda part, done: progress.update(tasks[part], completed=done))
                 )
             if found is not None:
-                return _document(found, "the last replay" if place is not settings else "the fleet")
+                return _document(settings, found, "the last replay" if place is not settings else "the fleet")
     raise InputError("nothing was decided in that time: `tracker up` or `tracker replay` makes decisions to compare")
 
 
@@ -50,13 +50,16 @@ def _has_database(settings: ControlSettings) -> bool:
     return settings.url is not None or (Places.of(settings.state_dir).postgres_data / "PG_VERSION").exists()
 
 
-def _document(found: Parity, database: str) -> dict[str, Any]:
+def _document(settings: ControlSettings, found: Parity, database: str) -> dict[str, Any]:
+    # A strategy without a scanner of its own is not expected to have looked.
+    silent = sorted({*found.never_scanned} & {str(each) for each in scanned_strategies(settings.config_dir)})
     return {
         **asdict(found),
         "database": database,
         "first": found.first.isoformat(),
         "end": found.end.isoformat(),
-        "ok": not found.differences,
+        "never_scanned": silent,
+        "ok": not found.differences and not silent,
     }
 
 

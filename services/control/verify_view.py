@@ -39,6 +39,8 @@ def parity_view(report: Mapping[str, Any]) -> RenderableType:
     if report["other_rules"]:
         said = f"the ledger was not compared: {report['other_rules']:,} orders are of other rules of trading"
         parts.append(Text(said, "yellow"))
+    if report["never_scanned"]:
+        parts.append(Text(f"never scanned: {', '.join(report['never_scanned'])}", "bold red"))
     differences = report["differences"]
     if not differences:
         return Group(*parts, Text("no difference", "green"))

@@ -18,6 +18,11 @@ CHANGES = {
         " (SELECT min(scan_id) FROM tracker.scan_history WHERE reason = 'no_setup')",
         ("look", "reason", "trend_against", "no_setup"),
     ),
+    "a look that was not taken": (
+        "DELETE FROM tracker.scan_history WHERE scan_id = (SELECT max(scan_id) FROM tracker.scan_history"
+        " WHERE decision = 'SKIP')",
+        ("look", "row", None, "there"),
+    ),
     "a signal's stop": (
         "UPDATE tracker.signals SET stop = stop * 1.001 WHERE signal_id = (SELECT max(signal_id) FROM tracker.signals)",
         ("signal", "stop", None, None),
@@ -68,6 +73,9 @@ def test_a_replay_decides_as_a_backtest_does_and_what_is_changed_is_named(
         if name == "a bar":
             assert named[0]["inputs"]
     assert "differences" in tracker("verify", "parity").out
+    assert tracker("psql", "--replay", "-c", "DELETE FROM tracker.scan_history WHERE strategy = 'dca'").code == 0
+    outcome = tracker("verify", "parity", "--json")
+    assert (outcome.code, outcome.document["never_scanned"]) == (1, ["dca"])
 
 
 def test_nothing_decided_is_one_sentence(tracker: Callable[..., Outcome]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tracker.domain.instrument import Instrument
+from tracker.domain.instrument import Instrument, InstrumentStatus
 from tracker.domain.signal import Decision, Signal, SkipReason
 from tracker.quant.backtest.looks import Looks, look_at
 from tracker.quant.backtest.market import Span, SymbolMarket
@@ -42,7 +42,10 @@ Tell = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """How much was compared and what differs; `other_config` looks were taken by another configuration."""
+    """How much was compared and what differs; `other_config` looks were taken by another configuration.
+
+    `never_scanned` are strategies of which the database holds no look at all in the span.
+    """
 
     first: datetime
     end: datetime
@@ -53,6 +56,7 @@ class Parity:
     trades: int
     other_config: int
     other_rules: int
+    never_scanned: Sequence[str]
     differences: Sequence[Difference]
 
 
@@ -77,10 +81,12 @@ async def check_parity(
     differs does not make every later trade differ too.
     """
     instruments = {each.symbol_id: each for each in await read_symbols(transaction)}
-    count, spans = _Count(), list[Span]()
+    count, spans, unscanned = _Count(), list[Span](), list[str]()
     for number, config in enumerate(strategies, start=1):
         mine = await _scanned(transaction, config, span)
-        if mine is not None:
+        if mine is None:
+            unscanned.append(str(config.strategy))
+        else:
             spans.append(mine)
             await _compare_looks(transaction, config, mine, instruments, count)
         tell("looks", number / len(strategies))
@@ -98,6 +104,7 @@ async def check_parity(
         trades=ledger["trades"],
         other_config=count.other_config,
         other_rules=ledger["other_rules"],
+        never_scanned=unscanned,
         differences=count.differences,
     )
 
@@ -136,7 +143,10 @@ async def _compare_looks(
             key = (looks.symbol_id, seconds)
             was = stored.get(key)
             if was is None:
-                continue  # the symbol was not looked at then: it was not active, or had no bar yet
+                # A symbol that is collected and has a bar must have been looked at, or its bar came too late for that.
+                if instruments[looks.symbol_id].status is InstrumentStatus.ACTIVE:
+                    found.append(difference("look", config.strategy, symbol, seconds, "row", None, "there"))
+                continue
             seen.add(key)
             if was.config_hash != config.hash:
                 count.other_config += 1
