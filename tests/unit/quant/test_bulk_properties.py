@@ -8,9 +8,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from tracker.quant import kernel
+from tracker.quant.backtest.trading import ends_by_signal
 from tracker.quant.bars import Floats
 from tracker.quant.bulk import desk
-from tracker.quant.bulk.desk import Desk, Market, Plans, Record, new_desk, new_record
+from tracker.quant.bulk.desk import Desk, Market, Plans, Record, carry_on, new_desk, new_record, still_live
 from tracker.quant.compiled import trade_all
 
 CASH = 1e6
@@ -31,7 +32,8 @@ class World:
         record = new_record(len(self.plans.times), 20_000)
         count = trade_all(self.plans, self.market, work, self.limits, rules, int(self.market.closes.max()), record)
         assert count >= 0
-        return work, record, record.fills[:count]
+        ends = ends_by_signal(record.ends[: work.counters[desk.ENDED]], still_live(work), len(self.plans.times))
+        return work, record._replace(ends=ends), record.fills[:count]
 
     def bar_of(self, fill: Floats) -> Floats:
         """Return the bar of a fill."""
@@ -139,7 +141,7 @@ def test_no_cash_and_no_quantity_is_lost_or_invented(world: World, costs: Floats
     bought = np.where(fills[:, desk.FILL_LEG] == kernel.LEG_EXIT, -1.0, 1.0) * fills[:, desk.FILL_QUANTITY]
     held = np.bincount(fills[:, desk.FILL_SIGNAL].astype(np.int64), weights=bought, minlength=len(record.ends))
     traded = record.verdicts == desk.TAKEN
-    assert np.allclose(held[traded], record.ends[traded, desk.END_HELD], rtol=0, atol=1e-6)
+    assert np.allclose(held[traded], np.nan_to_num(record.ends[traded, desk.END_HELD]), rtol=0, atol=1e-6)
     assert not held[~traded].any()
 
 
@@ -188,3 +190,34 @@ def test_higher_fees_never_pay(world: World, costs: Floats, maker: float, taker:
     assert dear.sums[desk.SUM_CASH] <= cheap.sums[desk.SUM_CASH] + 1e-9
     paid = dear_fills[:, desk.FILL_FEE].sum() - fills[:, desk.FILL_FEE].sum()
     assert abs(cheap.sums[desk.SUM_CASH] - dear.sums[desk.SUM_CASH] - paid) < 1e-9 * CASH
+
+
+@given(worlds(), rules(), st.lists(st.integers(1, 45), max_size=3))
+def test_a_desk_that_is_carried_on_trades_as_if_it_had_never_stopped(
+    world: World, costs: Floats, cuts: list[int]
+) -> None:
+    whole, _, fills = world.trade(costs)
+    plans, market = world.plans, world.market
+    work = new_desk(int(world.limits[desk.LIMIT_OPEN]), plans.ladders.shape[1], len(market.symbols), CASH)
+    found: list[Floats] = []
+    given_before, reached = 0, 0
+    for until in [*sorted(each * MINUTE for each in cuts), int(market.closes.max())]:
+        rows = (market.closes > reached) & (market.closes <= until)
+        counts = [
+            int(rows[begin:end].sum()) for begin, end in zip(market.offsets[:-1], market.offsets[1:], strict=True)
+        ]
+        piece = Market(
+            symbols=market.symbols,
+            bars=market.bars[rows],
+            closes=market.closes[rows],
+            offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+        )
+        due = (plans.times > reached) & (plans.times <= until)
+        part = Plans(*(each[due] for each in plans))
+        carry_on(work, piece, given_before)
+        record = new_record(int(due.sum()), 20_000)
+        count = trade_all(part, piece, work, world.limits, costs, until, record)
+        found.append(record.fills[:count])
+        given_before, reached = int(due.sum()), until
+    assert np.array_equal(np.concatenate(found), fills)
+    assert np.array_equal(work.sums[desk.SUM_CASH], whole.sums[desk.SUM_CASH])

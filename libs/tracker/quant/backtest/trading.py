@@ -19,7 +19,7 @@ from tracker.quant.backtest.signals import SignalTable
 from tracker.quant.backtest.tables import FillTable, TradeTable, fill_table, trade_table
 from tracker.quant.bars import Floats, Ints
 from tracker.quant.bulk import desk
-from tracker.quant.bulk.desk import Market, new_desk, new_record
+from tracker.quant.bulk.desk import Market, new_desk, new_record, still_live
 from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import Book, moment_of
 from tracker.quant.portfolio.engine import Engine
@@ -113,15 +113,24 @@ def trade_in_bulk(plan: BacktestPlan, market: Market, signals: SignalTable, trad
             break
         room *= 4
     fills = fill_table(record.fills[:filled])
-    live = record.ends[:, desk.END_LIVE] == 1.0
+    ends = ends_by_signal(record.ends[: work.counters[desk.ENDED]], still_live(work), len(signals))
+    live = ends[:, desk.END_LIVE] == 1.0
     return Traded(
         verdicts=record.verdicts,
         fills=fills,
-        trades=trade_table(fills, record.ends),
-        held=np.where(live, record.ends[:, desk.END_HELD], 0.0),
-        live=int(np.count_nonzero(live & (record.ends[:, desk.END_HELD] > 0.0))),
+        trades=trade_table(fills, ends),
+        held=np.where(live, ends[:, desk.END_HELD], 0.0),
+        live=int(np.count_nonzero(live & (ends[:, desk.END_HELD] > 0.0))),
         cash=float(work.sums[desk.SUM_CASH]),
     )
+
+
+def ends_by_signal(ended: Floats, live: Floats, signals: int) -> Floats:
+    """Return the rows of both by their signal (signals, END_SIZE), NaN where a signal's trade bought nothing."""
+    ends = np.full((signals, desk.END_SIZE), np.nan)
+    for rows in (ended, live):
+        ends[rows[:, desk.END_SIGNAL].astype(np.int64)] = rows
+    return ends
 
 
 def ledger_signals(plan: BacktestPlan, looks: Sequence[Looks], markets: Sequence[SymbolMarket]) -> list[Signal]:

@@ -39,11 +39,31 @@ SUM_EQUITY = 2
 SUM_FREE = 3
 SUM_SIZE = 4
 
-# Counters, `desk.counters[LIVE]`.
+# Counters, `desk.counters[LIVE]`. BASE is how many signals earlier calls were given, REACHED the last minute in work.
 LIVE = 0
 FILLED = 1
 UPCOMING = 2
-COUNTERS = 3
+ENDED = 3
+BASE = 4
+REACHED = 5
+COUNTERS = 6
+
+# What a slot knows of its trade beside the kernel's numbers, a row of `slots`: the symbol's row, the strategy's place,
+# how many rungs, the symbol's next bar, and when the first bar closes that is news to the trade (0: not known yet).
+SLOT_OWNER = 0
+SLOT_SYMBOL = 1
+SLOT_RANK = 2
+SLOT_WIDTH = 3
+SLOT_NEXT = 4
+SLOT_NEWS = 5
+SLOT_SIZE = 6
+
+# Money of a slot's trade, a row of `values`: the last close, the price its entry was decided at, and what a unit of the
+# entry ties up.
+VALUE_LAST = 0
+VALUE_ENTRY = 1
+VALUE_RESERVE = 2
+VALUE_SIZE = 3
 
 # What became of a signal.
 UNSEEN = -1
@@ -68,14 +88,15 @@ FILL_CLOSE = 9
 FILL_FEE = 10
 FILL_SIZE = 11
 
-# How a trade stood at its end, or at the end of the bars; a row of `ends` a signal.
-END_LOWEST = 0
-END_HIGHEST = 1
-END_STOP = 2
-END_TARGET = 3
-END_HELD = 4
-END_LIVE = 5
-END_SIZE = 6
+# How a trade stood at its end, a row of `ends`; END_LIVE says that the bars ended before it did.
+END_SIGNAL = 0
+END_LOWEST = 1
+END_HIGHEST = 2
+END_STOP = 3
+END_TARGET = 4
+END_HELD = 5
+END_LIVE = 6
+END_SIZE = 7
 
 
 class Plans(NamedTuple):
@@ -110,18 +131,16 @@ class Market(NamedTuple):
 class Desk(NamedTuple):
     """The trades in work, in L slots; `order` lists the slots, the live ones first, by symbol and rank.
 
-    `trades` (L, TRADE_SIZE), `rungs` (L, R, 2), `out` (R + 2, OUT_SIZE) for one bar's fills, `lasts` (L,) the last
-    closes, `owner` int64 (L,) the signal, `widths` int64 (L,) how many rungs, `nexts` int64 (L,) the next bar,
-    `used` (S,) the quantity that traded in the minute in work.
+    `trades` (L, TRADE_SIZE), `rungs` (L, R, 2), `out` (R + 2, OUT_SIZE) for one bar's fills, `slots` int64
+    (L, SLOT_SIZE) and `values` (L, VALUE_SIZE), `used` (S,) the quantity that traded in the minute in work. Nothing in
+    it refers to the signals of an earlier call, so that it can be carried on with new ones: see `carry_on`.
     """
 
     trades: Floats
     rungs: Floats
     out: Floats
-    lasts: Floats
-    owner: Ints
-    widths: Ints
-    nexts: Ints
+    slots: Ints
+    values: Floats
     order: Ints
     used: Floats
     sums: Floats
@@ -129,7 +148,10 @@ class Desk(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What is written: `verdicts` int64 (n,), `fills` (F, FILL_SIZE), `ends` (n, END_SIZE)."""
+    """What one call writes: `verdicts` int64 (n,), `fills` (F, FILL_SIZE), `ends` (F, END_SIZE) of trades that ended.
+
+    Fills and ends name signals by their number over all calls: BASE and the signal's place in this one.
+    """
 
     verdicts: Ints
     fills: Floats
@@ -142,10 +164,8 @@ def new_desk(slots: int, rungs: int, symbols: int, cash: float) -> Desk:
         trades=np.zeros((slots, kernel.TRADE_SIZE)),
         rungs=np.zeros((slots, rungs, 2)),
         out=np.zeros((rungs + 2, kernel.OUT_SIZE)),
-        lasts=np.zeros(slots),
-        owner=np.zeros(slots, dtype=np.int64),
-        widths=np.zeros(slots, dtype=np.int64),
-        nexts=np.zeros(slots, dtype=np.int64),
+        slots=np.zeros((slots, SLOT_SIZE), dtype=np.int64),
+        values=np.zeros((slots, VALUE_SIZE)),
         order=np.arange(slots, dtype=np.int64),
         used=np.zeros(symbols),
         sums=np.zeros(SUM_SIZE),
@@ -155,10 +175,36 @@ def new_desk(slots: int, rungs: int, symbols: int, cash: float) -> Desk:
     return desk
 
 
+def carry_on(desk: Desk, market: Market, signals: int) -> None:
+    """Make a desk ready for its next call, with the bars of `market` that close after the minute it has reached.
+
+    `signals` is how many the call before was given. The symbols are the same, in the same order.
+    """
+    desk.counters[BASE] += signals
+    desk.counters[UPCOMING] = desk.counters[FILLED] = desk.counters[ENDED] = 0
+    for slot in desk.order[: desk.counters[LIVE]]:
+        begin, end = market.offsets[desk.slots[slot, SLOT_SYMBOL] :][:2]
+        later = np.searchsorted(market.closes[begin:end], desk.counters[REACHED], side="right")
+        desk.slots[slot, SLOT_NEXT] = begin + later
+        desk.slots[slot, SLOT_NEWS] = 0
+
+
 def new_record(signals: int, fills: int) -> Record:
     """Return a record with room for so many signals and fills."""
     return Record(
         verdicts=np.full(signals, UNSEEN, dtype=np.int64),
         fills=np.zeros((fills, FILL_SIZE)),
-        ends=np.full((signals, END_SIZE), np.nan),
+        ends=np.full((fills, END_SIZE), np.nan),
     )
+
+
+def still_live(desk: Desk) -> Floats:
+    """Return how the live trades stand, as rows of `ends`; those that have bought nothing yet as well."""
+    ends = np.full((int(desk.counters[LIVE]), END_SIZE), np.nan)
+    for end, slot in zip(ends, desk.order, strict=False):
+        trade = desk.trades[slot]
+        end[END_SIGNAL] = desk.slots[slot, SLOT_OWNER]
+        end[END_LOWEST], end[END_HIGHEST] = trade[kernel.LOWEST], trade[kernel.HIGHEST]
+        end[END_STOP], end[END_TARGET] = trade[kernel.STOP], trade[kernel.TARGET]
+        end[END_HELD], end[END_LIVE] = trade[kernel.HELD], 1.0
+    return ends

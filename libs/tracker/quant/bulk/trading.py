@@ -1,6 +1,6 @@
 """The engine's walk over years on plain arrays.
 
-Minute for minute what `tracker.quant.portfolio.engine` does; only the ledger's rounding (prices to 12 digits, fees up
+What `tracker.quant.portfolio.engine` does minute for minute, from one event to the next; only the ledger's rounding (prices to 12 digits, fees up
 to 1e-8) is left out. Everything here can run as it is, and is compiled by `tracker.quant.compiled`.
 """
 
@@ -12,13 +12,16 @@ from typing import Any, TypeAlias
 from tracker.quant.bars import Floats, Ints
 from tracker.quant.bulk.desk import (
     ALREADY_OPEN,
+    BASE,
     BELOW_MIN_NOTIONAL,
     END_HELD,
     END_HIGHEST,
     END_LIVE,
     END_LOWEST,
+    END_SIGNAL,
     END_STOP,
     END_TARGET,
+    ENDED,
     FILL_BAR_TS,
     FILL_CLOSE,
     FILL_FEE,
@@ -39,6 +42,13 @@ from tracker.quant.bulk.desk import (
     PLAN_STOP,
     PLAN_TARGET,
     PLAN_TRAIL,
+    REACHED,
+    SLOT_NEWS,
+    SLOT_NEXT,
+    SLOT_OWNER,
+    SLOT_RANK,
+    SLOT_SYMBOL,
+    SLOT_WIDTH,
     SUM_CASH,
     SUM_EQUITY,
     SUM_FREE,
@@ -49,6 +59,9 @@ from tracker.quant.bulk.desk import (
     TAKEN,
     TOO_MANY_POSITIONS,
     UPCOMING,
+    VALUE_ENTRY,
+    VALUE_LAST,
+    VALUE_RESERVE,
     Desk,
     Market,
     Plans,
@@ -114,56 +127,80 @@ def trade_all(
         minute = _next_minute(plans, market, desk, until)
         if minute > until:
             break
-        _begin_minute(plans, desk, limits, rules)
-        if not _fill(plans, market, desk, limits, rules, minute, record):
+        desk.counters[REACHED] = minute
+        _begin_minute(desk, rules)
+        if not _fill(market, desk, limits, rules, minute, record):
             return -1
         _take(plans, market, desk, limits, rules, minute, record)
-    for place in range(desk.counters[LIVE]):
-        _end(desk, desk.order[place], record, 1.0)
+    desk.counters[REACHED] = until
     return desk.counters[FILLED]
 
 
 def _next_minute(plans: Plans, market: Market, desk: Desk, until: int) -> Integer:
-    """Return when something may happen next: a signal, a live trade's bar, or the end of its entry."""
+    """Return when something happens next: a signal, news for a live trade, or the end of its entry.
+
+    Until then, what the live trades' bars do is taken in.
+    """
     upcoming = desk.counters[UPCOMING]
     minute = plans.times[upcoming] if upcoming < len(plans.times) else until + 1
     for place in range(desk.counters[LIVE]):
         slot = desk.order[place]
-        at = desk.nexts[slot]
-        if at < market.offsets[plans.symbol_of[desk.owner[slot]] + 1]:
-            minute = min(minute, market.closes[at])
         if desk.trades[slot, ENTRY_REST] > 0.0:
             minute = min(minute, int(desk.trades[slot, ENTRY_UNTIL]))
+    horizon = min(minute, until)
+    for place in range(desk.counters[LIVE]):
+        slot = desk.order[place]
+        if desk.slots[slot, SLOT_NEWS] == 0:
+            _look_ahead(market, desk, slot, horizon)
+        if desk.slots[slot, SLOT_NEWS] != 0:
+            minute = min(minute, desk.slots[slot, SLOT_NEWS])
     return minute
 
 
-def _begin_minute(plans: Plans, desk: Desk, limits: Floats, rules: Floats) -> None:
+def _look_ahead(market: Market, desk: Desk, slot: Integer, horizon: int) -> None:
+    """Take in a trade's quiet bars that close by `horizon`, up to one that is news."""
+    trade, rungs = desk.trades[slot], desk.rungs[slot][: desk.slots[slot, SLOT_WIDTH]]
+    at, end = desk.slots[slot, SLOT_NEXT], market.offsets[desk.slots[slot, SLOT_SYMBOL] + 1]
+    first = at
+    while at < end and market.closes[at] <= horizon:
+        bar = market.bars[at]
+        if not is_quiet(trade, rungs, bar):
+            desk.slots[slot, SLOT_NEWS] = market.closes[at]
+            break
+        observe(trade, bar)
+        at += 1
+    if at > first:
+        desk.values[slot, VALUE_LAST] = market.bars[at - 1, BAR_CLOSE]
+    desk.slots[slot, SLOT_NEXT] = at
+
+
+def _begin_minute(desk: Desk, rules: Floats) -> None:
     """Count what entries may cost: what was free before, since a sale within a bar cannot pay for its open."""
     pool = desk.sums[SUM_CASH]
     for place in range(desk.counters[LIVE]):
         slot = desk.order[place]
-        pool -= _reserved(plans, desk, slot, limits, rules)
-        desk.used[plans.symbol_of[desk.owner[slot]]] = 0.0
+        pool -= _reserved(desk, slot, rules)
+        desk.used[desk.slots[slot, SLOT_SYMBOL]] = 0.0
     desk.sums[SUM_POOL] = pool
 
 
-def _fill(
-    plans: Plans, market: Market, desk: Desk, limits: Floats, rules: Floats, minute: int, record: Record
-) -> bool:
-    """Apply the bars that close at `minute` to the live trades; False where the record is full."""
+def _fill(market: Market, desk: Desk, limits: Floats, rules: Floats, minute: int, record: Record) -> bool:
+    """Apply the bars that close at `minute` to the trades they are news for; False where the record is full."""
     place = 0
     while place < desk.counters[LIVE]:
         slot = desk.order[place]
-        at = desk.nexts[slot]
-        if at < market.offsets[plans.symbol_of[desk.owner[slot]] + 1] and market.closes[at] == minute:
-            desk.nexts[slot] = at + 1
-            if not _apply(plans, market.bars[at], desk, slot, limits, rules, minute, record):
+        if desk.slots[slot, SLOT_NEWS] == minute:
+            if not _apply(market.bars[desk.slots[slot, SLOT_NEXT]], desk, slot, limits, rules, minute, record):
                 return False
+            desk.slots[slot, SLOT_NEWS] = 0
+            desk.slots[slot, SLOT_NEXT] += 1
         trade = desk.trades[slot]
         if trade[ENTRY_REST] > 0.0 and minute >= trade[ENTRY_UNTIL]:
             trade[ENTRY_REST] = 0.0
+            # What was news to a waiting entry need not be to the trade.
+            desk.slots[slot, SLOT_NEWS] = 0
         if is_done(trade):
-            _end(desk, slot, record, 0.0)
+            _end(desk, slot, record)
             _clear(desk, place)
         else:
             place += 1
@@ -171,27 +208,23 @@ def _fill(
 
 
 def _apply(
-    plans: Plans, bar: Floats, desk: Desk, slot: Integer, limits: Floats, rules: Floats, minute: int, record: Record
+    bar: Floats, desk: Desk, slot: Integer, limits: Floats, rules: Floats, minute: int, record: Record
 ) -> bool:
-    trade, rungs = desk.trades[slot], desk.rungs[slot][: desk.widths[slot]]
-    if is_quiet(trade, rungs, bar):
-        observe(trade, bar)
-        desk.lasts[slot] = bar[BAR_CLOSE]
-        return True
-    symbol = plans.symbol_of[desk.owner[slot]]
-    claim = _entry_claim(plans, desk, slot, limits, rules)
+    trade, rungs = desk.trades[slot], desk.rungs[slot][: desk.slots[slot, SLOT_WIDTH]]
+    symbol = desk.slots[slot, SLOT_SYMBOL]
+    claim = desk.values[slot, VALUE_RESERVE] * trade[ENTRY_REST]
     trade[BUDGET] = bar[BAR_VOLUME] * limits[LIMIT_VOLUME_SHARE] - desk.used[symbol]
     trade[CASH] = desk.sums[SUM_POOL] + claim
     count = walk(trade, rungs, bar, rules, desk.out)
     if desk.counters[FILLED] + count > len(record.fills):
         return False
     if count > 0 or trade[BOUGHT] > 0.0:
-        desk.lasts[slot] = bar[BAR_CLOSE]
+        desk.values[slot, VALUE_LAST] = bar[BAR_CLOSE]
     spent = 0.0
     for index in range(count):
         spent += _book(desk, desk.out[index], slot, symbol, rules, bar[BAR_TS], minute, record)
     if spent > 0.0:
-        desk.sums[SUM_POOL] += claim - spent - _entry_claim(plans, desk, slot, limits, rules)
+        desk.sums[SUM_POOL] += claim - spent - desk.values[slot, VALUE_RESERVE] * trade[ENTRY_REST]
     return True
 
 
@@ -204,7 +237,7 @@ def _book(
     desk.sums[SUM_CASH] += (value if row[OUT_LEG] == LEG_EXIT else -value) - fee
     desk.used[symbol] += row[OUT_QUANTITY]
     fill = to.fills[desk.counters[FILLED]]
-    fill[FILL_SIGNAL] = desk.owner[slot]
+    fill[FILL_SIGNAL] = desk.slots[slot, SLOT_OWNER]
     for index in range(OUT_SIZE):
         fill[FILL_LEG + index] = row[index]
     fill[FILL_BAR_TS] = opened_at
@@ -223,8 +256,8 @@ def _take(
     desk.sums[SUM_EQUITY] = desk.sums[SUM_FREE] = desk.sums[SUM_CASH]
     for place in range(desk.counters[LIVE]):
         slot = desk.order[place]
-        desk.sums[SUM_EQUITY] += desk.trades[slot, HELD] * desk.lasts[slot]
-        desk.sums[SUM_FREE] -= _reserved(plans, desk, slot, limits, rules)
+        desk.sums[SUM_EQUITY] += desk.trades[slot, HELD] * desk.values[slot, VALUE_LAST]
+        desk.sums[SUM_FREE] -= _reserved(desk, slot, rules)
     while desk.counters[UPCOMING] < len(plans.times) and plans.times[desk.counters[UPCOMING]] == minute:
         signal = desk.counters[UPCOMING]
         desk.counters[UPCOMING] += 1
@@ -235,10 +268,10 @@ def _decide(plans: Plans, market: Market, desk: Desk, limits: Floats, rules: Flo
     symbol, rank, place = plans.symbol_of[signal], plans.rank_of[signal], 0
     live = desk.counters[LIVE]
     for other in range(live):
-        mine = desk.owner[desk.order[other]]
-        if plans.symbol_of[mine] == symbol and plans.rank_of[mine] == rank:
+        mine = desk.slots[desk.order[other]]
+        if mine[SLOT_SYMBOL] == symbol and mine[SLOT_RANK] == rank:
             return ALREADY_OPEN
-        if plans.symbol_of[mine] < symbol or (plans.symbol_of[mine] == symbol and plans.rank_of[mine] < rank):
+        if mine[SLOT_SYMBOL] < symbol or (mine[SLOT_SYMBOL] == symbol and mine[SLOT_RANK] < rank):
             place = other + 1
     if live >= limits[LIMIT_OPEN]:
         return TOO_MANY_POSITIONS
@@ -249,13 +282,15 @@ def _decide(plans: Plans, market: Market, desk: Desk, limits: Floats, rules: Flo
     if verdict != TAKEN:
         return verdict
     begin, end = market.offsets[symbol], market.offsets[symbol + 1]
-    desk.owner[slot], desk.lasts[slot] = signal, 0.0
+    desk.slots[slot, SLOT_OWNER] = desk.counters[BASE] + signal
+    desk.slots[slot, SLOT_SYMBOL], desk.slots[slot, SLOT_RANK] = symbol, rank
+    desk.values[slot, VALUE_LAST] = 0.0
     first = begin + _first_after(market.closes[begin:end], plans.times[signal])
-    desk.nexts[slot] = first
+    desk.slots[slot, SLOT_NEXT], desk.slots[slot, SLOT_NEWS] = first, 0
     # Where only longer bars are left of the past, the entry lives until the one that was open at its end closes.
     if first < end and market.bars[first, BAR_TS] < desk.trades[slot, ENTRY_UNTIL]:
         desk.trades[slot, ENTRY_UNTIL] = max(desk.trades[slot, ENTRY_UNTIL], market.closes[first])
-    desk.sums[SUM_FREE] -= _reserved(plans, desk, slot, limits, rules)
+    desk.sums[SUM_FREE] -= _reserved(desk, slot, rules)
     for later in range(live, place, -1):
         desk.order[later] = desk.order[later - 1]
     desk.order[place] = slot
@@ -271,8 +306,10 @@ def _size(
     width = 0
     while width < len(ladder) and not math.isnan(ladder[width]):
         width += 1
-    desk.widths[slot] = width
-    average, unit_cost = plan[PLAN_ENTRY] * weights[0], _entry_price(plan, limits, rules) * weights[0]
+    desk.slots[slot, SLOT_WIDTH] = width
+    reserve = plan[PLAN_ENTRY] * (1.0 + limits[LIMIT_SLIP_RESERVE]) * (1.0 + rules[TAKER_FEE])
+    desk.values[slot, VALUE_ENTRY], desk.values[slot, VALUE_RESERVE] = plan[PLAN_ENTRY], reserve
+    average, unit_cost = plan[PLAN_ENTRY] * weights[0], reserve * weights[0]
     for index in range(width):
         average += ladder[index] * weights[index + 1]
         unit_cost += ladder[index] * (1.0 + rules[MAKER_FEE]) * weights[index + 1]
@@ -314,22 +351,13 @@ def _step(lot: float, quantity: float) -> float:
     return step
 
 
-def _reserved(plans: Plans, desk: Desk, slot: Integer, limits: Floats, rules: Floats) -> float:
+def _reserved(desk: Desk, slot: Integer, rules: Floats) -> float:
     """Return the cash that a trade's waiting buys tie up."""
-    total = _entry_claim(plans, desk, slot, limits, rules)
-    for index in range(desk.widths[slot]):
+    total = desk.values[slot, VALUE_RESERVE] * desk.trades[slot, ENTRY_REST]
+    for index in range(desk.slots[slot, SLOT_WIDTH]):
         rung = desk.rungs[slot, index]
         total += rung[RUNG_PRICE] * (1.0 + rules[MAKER_FEE]) * rung[RUNG_REST]
     return total
-
-
-def _entry_claim(plans: Plans, desk: Desk, slot: Integer, limits: Floats, rules: Floats) -> float:
-    return _entry_price(plans.plans[desk.owner[slot]], limits, rules) * desk.trades[slot, ENTRY_REST]
-
-
-def _entry_price(plan: Floats, limits: Floats, rules: Floats) -> float:
-    """Return what one unit of the market entry ties up: with its fee and the worst slippage."""
-    return plan[PLAN_ENTRY] * (1.0 + limits[LIMIT_SLIP_RESERVE]) * (1.0 + rules[TAKER_FEE])
 
 
 def _first_after(closes: Ints, minute: int) -> int:
@@ -344,11 +372,17 @@ def _first_after(closes: Ints, minute: int) -> int:
     return low
 
 
-def _end(desk: Desk, slot: Integer, record: Record, live: float) -> None:
-    trade, end = desk.trades[slot], record.ends[desk.owner[slot]]
+def _end(desk: Desk, slot: Integer, record: Record) -> None:
+    """Write down how a trade stood at its end; one that bought nothing leaves no trace."""
+    trade = desk.trades[slot]
+    if trade[BOUGHT] <= 0.0:
+        return
+    end = record.ends[desk.counters[ENDED]]
+    desk.counters[ENDED] += 1
+    end[END_SIGNAL] = desk.slots[slot, SLOT_OWNER]
     end[END_LOWEST], end[END_HIGHEST] = trade[LOWEST], trade[HIGHEST]
     end[END_STOP], end[END_TARGET] = trade[STOP], trade[TARGET]
-    end[END_HELD], end[END_LIVE] = trade[HELD], live
+    end[END_HELD], end[END_LIVE] = trade[HELD], 0.0
 
 
 def _clear(desk: Desk, place: int) -> None:
