@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tracker.domain.clock import Clock
+from tracker.domain.command import AccountEvent, Answer, Command, CommandKind
 from tracker.domain.errors import ConfigError, SchemaError
 from tracker.domain.instrument import Instrument
 from tracker.domain.money import decimal_of
@@ -19,6 +20,7 @@ from tracker.runtime.logging import Logger
 from tracker.runtime.strategies import configured_strategies, scanned_strategies
 from tracker.runtime.trading_rules import load_trading_rules
 from tracker.store.bars import BARS_CHANNEL, Watermark, read_watermarks
+from tracker.store.commands import COMMANDS_CHANNEL, read_waiting, write_event
 from tracker.store.database import Database, Transaction
 from tracker.store.ledger import (
     open_account,
@@ -70,7 +72,7 @@ class PaperTrader:
     """The service: acts on every minute once it is complete and scanned."""
 
     name = "paper_trader"
-    channels = (BARS_CHANNEL, SCANS_CHANNEL)
+    channels = (BARS_CHANNEL, SCANS_CHANNEL, COMMANDS_CHANNEL)
 
     def __init__(
         self,
@@ -106,11 +108,12 @@ class PaperTrader:
                 max(cursor.started_at, cursor.processed_through - LATE_WINDOW),
                 cursor.processed_through,
             )
-            if through == cursor.processed_through and not late:
+            commands = await read_waiting(transaction, self._account)
+            if through == cursor.processed_through and not late and not commands:
                 if through < cursor.started_at:
                     await transaction.commit()  # nothing has happened yet, but the start is worth keeping
                 return False
-            book = await self._process(transaction, cursor, through, instruments, late)
+            book = await self._process(transaction, cursor, through, instruments, late, commands)
             await transaction.commit()
         self._note(book, through, late)
         return through < allowed
@@ -127,8 +130,12 @@ class PaperTrader:
         if cursor is not None or finest is None:
             return cursor
         params = self._rules.paper.account
-        await open_account(
-            transaction, self._account, params.currency, decimal_of(params.start_cash), finest.opened_at
+        cash = decimal_of(params.start_cash)
+        await open_account(transaction, self._account, params.currency, cash, finest.opened_at)
+        opening = Command(account=self._account, kind=CommandKind.OPEN, arguments={"cash": str(cash)})
+        answer = Answer.done("opened", cash)
+        await write_event(
+            transaction, AccountEvent(ts=finest.opened_at - MINUTE, command=opening, answer=answer)
         )
         # The minute that ends where collection begins is the first: a close at that moment may be traded.
         await start_cursor(transaction, self._account, finest.opened_at, finest.opened_at - MINUTE)
@@ -162,6 +169,7 @@ class PaperTrader:
         through: datetime,
         instruments: list[Instrument],
         late: list[Signal],
+        commands: list[Command],
     ) -> Book:
         account = await read_account(transaction, self._account)
         if account is None:
@@ -174,6 +182,10 @@ class PaperTrader:
         )
         signals = await read_signals(transaction, cursor.processed_through, through)
         engine = Engine(book, self._rules, self._rules_hash, signals)
+        at = cursor.processed_through
+        for command in commands:
+            event = AccountEvent(ts=at, command=command, answer=engine.obey(command, at))
+            await write_event(transaction, event)
         for signal in late:
             engine.refuse_late(signal, cursor.processed_through)
         minute, last = seconds_of(cursor.processed_through), seconds_of(through)

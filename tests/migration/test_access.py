@@ -37,6 +37,8 @@ WRITERS: Mapping[str, str] = {
     "trade_logs": "paper_trader",
     "equity_curve": "paper_trader",
     "paper_cursor": "paper_trader",
+    "account_events": "paper_trader",
+    "commands": "control",
     "health_checks": "health_monitor",
     "ohlc_archive": "data_scheduler",
     "bar_months": "data_scheduler",
@@ -47,7 +49,7 @@ SHARED = {"service_heartbeats", "service_leases"}
 NOBODYS = {"schema_migrations"}
 SERVICES = (
     "data_collector", "feature_calculator", "strategy_scanner", "paper_trader", "shadow_tester", "ml_retrainer",
-    "data_scheduler", "health_monitor", "slack_reporter", "dashboard",
+    "data_scheduler", "health_monitor", "slack_reporter", "dashboard", "control",
 )  # fmt: skip
 PRIVILEGES = ("INSERT", "UPDATE", "DELETE")
 OURS = "('tracker', 'dashboards')"

@@ -23,6 +23,8 @@ class Fill:
 
     `bar_ts` is the open of the bar; `filled_at` is that open where the fill happened at the opening price,
     else the bar's close. `reference_price` is the price before slippage; `fee` is in quote currency.
+    Once booked, `cost` is what it added to (a sell: took from) the book value of its position, and `realised_pnl`
+    what a sell made beyond that, gross of fees.
     """
 
     order: OrderKey
@@ -34,3 +36,5 @@ class Fill:
     reference_price: Decimal
     fee: Decimal
     liquidity: Liquidity
+    cost: Decimal = Decimal(0)
+    realised_pnl: Decimal = Decimal(0)

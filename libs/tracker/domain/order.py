@@ -68,6 +68,7 @@ class RefusalReason(StrEnum):
     NO_EQUITY = "no_equity"
     NO_CASH = "no_cash"
     BELOW_MIN_NOTIONAL = "below_min_notional"
+    BELOW_ACCOUNT_THRESHOLD = "below_account_threshold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,6 +87,14 @@ def book_position(position: Position, fill: Fill) -> Position:
         )
 
 
+def booked(fill: Fill, before: Position, after: Position) -> Fill:
+    """Complete a fill that took a position from `before` to `after` with its cost and what it realised."""
+    with localcontext(EXACT):
+        return replace(
+            fill, cost=abs(after.cost - before.cost), realised_pnl=after.realised_pnl - before.realised_pnl
+        )
+
+
 def book_account(account: Account, fill: Fill, before: Position, after: Position) -> Account:
     """Move the cash of a fill that took a position from `before` to `after`."""
     with localcontext(EXACT):
@@ -98,6 +106,11 @@ def book_account(account: Account, fill: Fill, before: Position, after: Position
             fees=account.fees + fill.fee,
             realised_pnl=account.realised_pnl + after.realised_pnl - before.realised_pnl,
         )
+
+
+def book_cash(account: Account, amount: Decimal) -> Account:
+    """Count money that came in, or went out below 0, and is neither profit nor loss."""
+    return replace(account, cash=EXACT.add(account.cash, amount))
 
 
 def value_of(position: Position) -> Decimal:

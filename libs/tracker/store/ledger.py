@@ -153,6 +153,8 @@ def _fill_row(each: Fill) -> tuple[object, ...]:
         each.reference_price,
         each.fee,
         each.liquidity.value,
+        each.cost,
+        each.realised_pnl,
     )
 
 

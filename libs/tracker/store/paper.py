@@ -171,14 +171,14 @@ async def ledger_check(transaction: Transaction, account: str = "paper") -> Ledg
 
 
 def _check_account(row: Row, positions: list[Row], found: dict[str, Decimal]) -> None:
-    cash = row["start_cash"] + row["filled_flow"] - row["filled_fees"]
+    cash = row["capital"] + row["filled_flow"] - row["filled_fees"]
     _note(found, "accounts.cash", row["cash"] - cash)
     _note(found, "accounts.cash below 0", min(row["cash"], Decimal(0)))
     _note(found, "accounts.fees", row["fees"] - row["filled_fees"])
     value = sum(((p["bought"] - p["sold"]) * (p["last_price"] or 0) for p in positions), Decimal(0))
     cost = sum((p["cost"] for p in positions), Decimal(0))
-    identity = row["start_cash"] + row["realised_pnl"] + (value - cost) - row["fees"]
-    _note(found, "cash + positions = start + realised + unrealised - fees", row["cash"] + value - identity)
+    identity = row["capital"] + row["realised_pnl"] + (value - cost) - row["fees"]
+    _note(found, "cash + positions = capital + realised + unrealised - fees", row["cash"] + value - identity)
 
 
 def _check_position(row: Row, found: dict[str, Decimal]) -> None:

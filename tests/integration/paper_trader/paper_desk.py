@@ -17,8 +17,8 @@ from tracker.testing.trades import NOON
 from services.paper_trader.service import PaperTrader
 from services.paper_trader.settings import PaperTraderSettings
 
-LEDGER = ("trade_logs", "equity_curve", "fills", "orders", "positions", "paper_cursor", "accounts")
-OWN_COLUMNS = {"updated_at", "order_id", "fill_id", "position_id", "trade_id"}
+LEDGER = ("trade_logs", "equity_curve", "fills", "orders", "positions", "paper_cursor", "account_events", "accounts")
+OWN_COLUMNS = {"updated_at", "order_id", "fill_id", "position_id", "trade_id", "event_id"}
 
 
 @dataclass(slots=True)

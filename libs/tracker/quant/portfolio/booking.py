@@ -18,7 +18,7 @@ from tracker.domain.order import (
 )
 from tracker.domain.position import PositionStatus
 from tracker.quant.execution import ExecutionParams
-from tracker.quant.ledger import book_account, book_order, book_position, fill_of, order_key, trade_of
+from tracker.quant.ledger import book_account, book_order, book_position, booked, fill_of, order_key, trade_of
 from tracker.quant.portfolio.book import Book, LiveTrade, moment_of
 from tracker.quant.trade import Execution
 
@@ -41,7 +41,7 @@ def book_executions(
         live.position = book_position(before, fill)
         book.account = book_account(book.account, fill, before, live.position)
         book.put_order(live, book_order(order, fill))
-        book.fills.append(fill)
+        book.fills.append(booked(fill, before, live.position))
     if live.trade.leaving is not None and live.position.quantity > 0:
         _exit_order(book, live, candle.open, closed_at)
     settle_orders(book, live, closed_at)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tracker.domain.candle import Candle
+from tracker.domain.command import Answer, Command
 from tracker.domain.order import ENTRY_LEG, RefusalReason
 from tracker.domain.signal import Signal
 from tracker.quant.execution import is_quiet, observe, volume_budget, walk_bar
 from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import Book, LiveTrade, moment_of, seconds_of
 from tracker.quant.portfolio.booking import book_executions, settle_orders
+from tracker.quant.portfolio.commands import carry_out
 from tracker.quant.portfolio.plan import planned, refused
 from tracker.quant.risk import Portfolio, judge
 from tracker.quant.sizing import Refused, reserve_price
@@ -75,6 +77,10 @@ class Engine:
     def step(self, minute: int) -> tuple[bool, bool]:
         """Process the one minute that closes at `minute`; return whether there were fills, and new trades."""
         return self._fill(minute), self._take(minute)
+
+    def obey(self, command: Command, at: datetime) -> Answer:
+        """Carry out a command at event time `at`, after the minute that closes then and before the next."""
+        return carry_out(self.book, command, at, self._execution)
 
     def refuse_late(self, signal: Signal, processed_through: datetime) -> None:
         """Note that a signal came after its minute."""

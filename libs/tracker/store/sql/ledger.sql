@@ -40,11 +40,12 @@ WHERE account = $1 AND strategy = $2 AND symbol_id = $3 AND decided_at = $4 AND 
 
 -- name: insert_fill
 -- Add a fill to an order, at most one a bar.
-INSERT INTO tracker.fills (order_id, bar_ts, filled_at, side, quantity, price, reference_price, fee, liquidity)
+INSERT INTO tracker.fills (order_id, bar_ts, filled_at, side, quantity, price, reference_price, fee, liquidity,
+  cost, realised_pnl)
 VALUES (
   (SELECT order_id FROM tracker.orders
    WHERE account = $1 AND strategy = $2 AND symbol_id = $3 AND decided_at = $4 AND leg = $5),
-  $6, $7, $8, $9, $10, $11, $12, $13
+  $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
 );
 
 -- name: insert_position

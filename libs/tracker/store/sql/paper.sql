@@ -46,7 +46,8 @@ ORDER BY ts, symbol_id;
 
 -- name: check_account
 -- The account as it stands beside what its fills say.
-SELECT a.start_cash, a.cash, a.realised_pnl, a.fees, f.flow AS filled_flow, f.fees AS filled_fees
+SELECT a.cash, a.realised_pnl, a.fees, f.flow AS filled_flow, f.fees AS filled_fees,
+       (SELECT coalesce(sum(e.amount), 0) FROM tracker.account_events e WHERE e.account = a.account) AS capital
 FROM tracker.accounts a
 CROSS JOIN LATERAL (
   SELECT coalesce(sum(CASE i.side WHEN 'sell' THEN i.quantity * i.price ELSE -i.quantity * i.price END), 0) AS flow,
@@ -85,12 +86,15 @@ WHERE o.account = $1;
 -- name: check_equity
 -- How far the newest points of the equity curve lie from the cash their fills leave and from their own identity.
 SELECT coalesce(sum(
-  abs(q.cash - a.start_cash - coalesce(f.flow, 0))
+  abs(q.cash - e.capital - coalesce(f.flow, 0))
   + abs(q.equity - q.cash - q.positions_value)
-  + abs(q.equity - a.start_cash - q.realised_pnl - q.unrealised_pnl + q.fees)
+  + abs(q.equity - e.capital - q.realised_pnl - q.unrealised_pnl + q.fees)
 ), 0)
 FROM (SELECT * FROM tracker.equity_curve WHERE account = $1 ORDER BY ts DESC LIMIT 20) q
-JOIN tracker.accounts a USING (account)
+CROSS JOIN LATERAL (
+  -- A point is of the end of its minute, and what an account is told then comes after it.
+  SELECT coalesce(sum(amount), 0) AS capital FROM tracker.account_events WHERE account = $1 AND ts < q.ts
+) e
 CROSS JOIN LATERAL (
   SELECT sum(CASE i.side WHEN 'sell' THEN i.quantity * i.price ELSE -i.quantity * i.price END - i.fee) AS flow
   FROM tracker.fills i

@@ -23,7 +23,7 @@ FROM tracker.orders WHERE account = $1;
 -- name: fills
 -- All fills of a ledger, with the orders they belong to.
 SELECT o.account, o.strategy, o.symbol_id, o.decided_at, o.leg, f.side, f.bar_ts, f.filled_at, f.quantity, f.price,
-       f.reference_price, f.fee, f.liquidity
+       f.reference_price, f.fee, f.liquidity, f.cost, f.realised_pnl
 FROM tracker.fills f JOIN tracker.orders o USING (order_id)
 WHERE o.account = $1 ORDER BY f.fill_id;
 

@@ -1,0 +1,74 @@
+"""What a command does to a book, between one minute and the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from typing import Any, TypeAlias
+
+from tracker.domain.command import Answer, Command, CommandKind
+from tracker.domain.errors import InputError
+from tracker.domain.money import EXACT, FEE_STEP, decimal_of
+from tracker.quant.execution import ExecutionParams
+from tracker.quant.ledger import book_cash
+from tracker.quant.portfolio.book import Book
+
+Carrier: TypeAlias = Callable[[Book, Command, datetime, ExecutionParams], Answer]
+
+CENT = Decimal("0.01")
+# More than any account holds, and few enough digits that every sum stays exact.
+LARGEST_AMOUNT = Decimal(10) ** 15
+
+
+def carry_out(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer:
+    """Do what is asked at event time `at`, after everything up to it; the book changes only where it is done."""
+    carrier = CARRIERS.get(command.kind)
+    if carrier is None:
+        return Answer.refused(f"account {book.account.account!r} is open and cannot be told to {command.kind}")
+    try:
+        return carrier(book, command, at, rules)
+    except InputError as error:
+        return Answer.refused(str(error))
+
+
+def amount_of(arguments: Mapping[str, Any], name: str = "amount") -> Decimal:
+    """Return an amount of money; raises InputError where it is not a number above 0 with at most 8 decimals."""
+    value = arguments.get(name)
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise InputError(f"{name} = {value!r} is not a number") from None
+    if not amount.is_finite() or not 0 < amount < LARGEST_AMOUNT:
+        raise InputError(f"{name} = {value} is not above 0 and below {LARGEST_AMOUNT:,}")
+    if amount != amount.quantize(FEE_STEP, context=EXACT):
+        raise InputError(f"{name} = {value} has more than 8 decimals")
+    return amount
+
+
+def free_cash(book: Book, rules: ExecutionParams) -> Decimal:
+    """Return the cash that no waiting buy has a claim on."""
+    reserved = sum(each.reserved(rules) for each in book.live)
+    return EXACT.subtract(book.account.cash, decimal_of(reserved))
+
+
+def _deposit(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer:
+    amount = amount_of(command.arguments)
+    book.account = book_cash(book.account, amount)
+    return Answer.done(f"{amount:f} {book.account.currency} came in", amount)
+
+
+def _withdraw(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer:
+    amount, free = amount_of(command.arguments), free_cash(book, rules)
+    currency = book.account.currency
+    if amount > free:
+        shown = free.quantize(CENT, rounding=ROUND_FLOOR, context=EXACT)
+        return Answer.refused(f"{amount:f} {currency} is more than the free cash, {shown} {currency}")
+    book.account = book_cash(book.account, -amount)
+    return Answer.done(f"{amount:f} {currency} went out", -amount)
+
+
+CARRIERS: Mapping[CommandKind, Carrier] = {
+    CommandKind.DEPOSIT: _deposit,
+    CommandKind.WITHDRAW: _withdraw,
+}
