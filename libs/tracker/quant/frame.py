@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tracker.domain.errors import InputError
 from tracker.quant.bars import Bools, Floats, Ints, Singles
+from tracker.quant.condition import Judgement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,12 +19,13 @@ class FeatureFrame:
     `close` float64 (n,) in quote currency; `decided_at` int64 (n,), Unix seconds of the bar's CLOSE;
     `columns` maps a feature's name to float64 (n,), the features of the latest closed 1h and 1d bars under the
     prefixes `h1_` and `d1_`, the bar's own open, high, low, close and volume, and what indicators the rule has of its
-    own. NaN: not yet known.
+    own. NaN: not yet known. A `witness` is told by which conditions a rule decided on the frame.
     """
 
     close: Floats
     decided_at: Ints
     columns: Mapping[str, Floats]
+    witness: Callable[[Judgement], None] | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -46,7 +48,7 @@ class FeatureFrame:
     def take(self, rows: Ints | Bools) -> FeatureFrame:
         """Return the given rows, by index or by mask."""
         columns = {name: values[rows] for name, values in self.columns.items()}
-        return FeatureFrame(close=self.close[rows], decided_at=self.decided_at[rows], columns=columns)
+        return replace(self, close=self.close[rows], decided_at=self.decided_at[rows], columns=columns)
 
 
 def feature_frame(

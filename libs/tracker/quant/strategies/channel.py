@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from tracker.domain.signal import SkipReason, Strategy
-from tracker.quant.bars import Bools, Floats, Ints
+from tracker.quant.bars import Floats
+from tracker.quant.condition import Condition, above, at_least, at_most, fading, rising
 from tracker.quant.features.catalogue import CHANNEL_BARS
 from tracker.quant.frame import FeatureFrame
 from tracker.quant.regime import TREND_FEATURES
 from tracker.quant.strategies.base import Proposals
-from tracker.quant.strategies.verdict import (
-    Gate,
-    Plan,
-    SharedParams,
-    conclude,
-    count_met,
-    mean_of,
-    ramp,
-    score_gates,
-    single_entry,
-    volatility_gate,
-)
+from tracker.quant.strategies.verdict import Plan, SharedParams, single_entry, volatility_gate, weigh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,73 +95,70 @@ class ChannelRule:
         # back.
         tilt = np.abs(frame["linreg_48_slope_pct"]) * CHANNEL_BARS / np.maximum(width, 1e-9)
         width_atr = width / np.maximum(frame["natr_14"], 1e-9)
-        strength = mean_of(
-            (
-                ramp(frame["linreg_48_position"], 0.5, 0.0),
-                ramp(width_atr, 0.0, params.full_width_atr),
-                1.0 - ramp(frame["h1_adx_14"], 0.0, 2.0 * params.max_h1_adx),
-                1.0 - ramp(tilt, 0.0, 2.0 * params.max_tilt),
-            )
-        )
         plan = _plan(frame, params)
-        confirmations = _confirmations(frame, params)
-        gates = _gates(frame, params, tilt=tilt, width_atr=width_atr, plan=plan)
-        return conclude(
+        return weigh(
             frame,
-            known=frame.known(self.required_features),
-            gates=[*gates, *score_gates(strength, confirmations, params)],
-            strength=strength,
-            confirmations=confirmations,
+            required=self.required_features,
+            gates=chain(
+                _setup(frame, params, tilt=tilt, width_atr=width_atr, plan=plan),
+                [volatility_gate(frame["natr_14"], params)],
+                _has_held(frame, params),
+                _is_calm(frame, params),
+            ),
+            scores=(
+                rising("linreg_48_position", frame["linreg_48_position"], worst=0.5, best=0.0),
+                rising("width_atr", width_atr, worst=0.0, best=params.full_width_atr),
+                fading("h1_adx_14", frame["h1_adx_14"], best=0.0, worst=2.0 * params.max_h1_adx),
+                fading("tilt", tilt, best=0.0, worst=2.0 * params.max_tilt),
+            ),
+            confirmations=_confirmations(frame, params),
             plan=plan,
             params=params,
         )
 
 
-def _gates(
+def _setup(
     frame: FeatureFrame, params: ChannelParams, *, tilt: Floats, width_atr: Floats, plan: Plan
-) -> list[Gate]:
-    position = frame["linreg_48_position"]
+) -> Iterator[Condition]:
+    position, none = frame["linreg_48_position"], SkipReason.NO_SETUP
     gain, loss = plan.target - frame.close, frame.close - plan.stop
-    setup: Bools = (
-        (position >= params.min_position)
-        & (position <= params.max_position)
-        & (width_atr >= params.min_width_atr)
-        & (tilt <= params.max_tilt)
-        & (gain >= frame.close * params.min_target_pct / 100.0)
-        & (gain >= params.min_reward_risk * loss)
-    )
-    calm = (frame["h1_adx_14"] <= params.max_h1_adx) & (
-        frame["h1_linreg_48_position"] >= params.min_h1_position
-    )
-    return [
-        (setup, SkipReason.NO_SETUP),
-        volatility_gate(frame["natr_14"], params),
-        (_has_held(frame, params), SkipReason.CHANNEL_BROKEN),
-        (calm, SkipReason.TREND_AGAINST),
-        (frame["volume_ratio_20"] <= params.max_volume_ratio, SkipReason.VOLUME_TOO_HIGH),
-    ]
+    least_gain = frame.close * params.min_target_pct / 100.0
+    yield at_least("linreg_48_position", position, params.min_position, none, of="min_position")
+    yield at_most("linreg_48_position", position, params.max_position, none, of="max_position")
+    yield at_least("width_atr", width_atr, params.min_width_atr, none, of="min_width_atr")
+    yield at_most("tilt", tilt, params.max_tilt, none, of="max_tilt")
+    yield at_least("way to target", gain, least_gain, none, of="min_target_pct of the close")
+    yield at_least("way to target", gain, params.min_reward_risk * loss, none, of="min_reward_risk x way to stop")
 
 
-def _has_held(frame: FeatureFrame, params: ChannelParams) -> Bools:
+def _has_held(frame: FeatureFrame, params: ChannelParams) -> Iterator[Condition]:
     # The highest and the lowest price of 96 bars as positions in the channel, where 1 is its width.
     width = np.maximum(2.0 * frame["linreg_48_half_width_pct"], 1e-9)
     to_highest = 100.0 / (1.0 + frame["drawdown_96"] / 100.0) - 100.0
     to_lowest = 100.0 - 100.0 / (1.0 + frame["rally_96"] / 100.0)
     highest = frame["linreg_48_position"] + to_highest / width
     lowest = frame["linreg_48_position"] - to_lowest / width
-    return (highest <= 1.0 + params.max_break) & (lowest >= -params.max_break)
+    broken = SkipReason.CHANNEL_BROKEN
+    yield at_most("highest position of 96 bars", highest, 1.0 + params.max_break, broken, of="1 + max_break")
+    yield at_least("lowest position of 96 bars", lowest, -params.max_break, broken, of="-max_break")
 
 
-def _confirmations(frame: FeatureFrame, params: ChannelParams) -> Ints:
-    return count_met(
-        (
-            frame["rsi_14"] <= params.confirm_rsi,
-            frame["stoch_k_14"] > frame["stoch_d_14"],
-            frame["lower_wick_share"] >= params.confirm_lower_wick,
-            frame["mfi_14"] <= params.confirm_mfi,
-            frame["h1_linreg_48_slope_pct"] >= 0,
-        )
-    )
+def _is_calm(frame: FeatureFrame, params: ChannelParams) -> Iterator[Condition]:
+    against, high = SkipReason.TREND_AGAINST, SkipReason.VOLUME_TOO_HIGH
+    position, least = frame["h1_linreg_48_position"], params.min_h1_position
+    yield at_most("h1_adx_14", frame["h1_adx_14"], params.max_h1_adx, against, of="max_h1_adx")
+    yield at_least("h1_linreg_48_position", position, least, against, of="min_h1_position")
+    yield at_most("volume_ratio_20", frame["volume_ratio_20"], params.max_volume_ratio, high, of="max_volume_ratio")
+
+
+def _confirmations(frame: FeatureFrame, params: ChannelParams) -> list[Condition]:
+    return [
+        at_most("rsi_14", frame["rsi_14"], params.confirm_rsi, of="confirm_rsi"),
+        above("stoch_k_14", frame["stoch_k_14"], frame["stoch_d_14"], of="stoch_d_14"),
+        at_least("lower_wick_share", frame["lower_wick_share"], params.confirm_lower_wick, of="confirm_lower_wick"),
+        at_most("mfi_14", frame["mfi_14"], params.confirm_mfi, of="confirm_mfi"),
+        at_least("h1_linreg_48_slope_pct", frame["h1_linreg_48_slope_pct"], 0.0),
+    ]
 
 
 def _plan(frame: FeatureFrame, params: ChannelParams) -> Plan:

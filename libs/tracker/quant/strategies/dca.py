@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -9,21 +10,12 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from tracker.domain.signal import SkipReason, Strategy
-from tracker.quant.bars import Bools, Floats, Ints
+from tracker.quant.bars import Floats
+from tracker.quant.condition import Condition, any_of, at_least, at_most, below, rising
 from tracker.quant.frame import FeatureFrame
 from tracker.quant.regime import TREND_FEATURES
 from tracker.quant.strategies.base import Proposals
-from tracker.quant.strategies.verdict import (
-    Gate,
-    Plan,
-    SharedParams,
-    conclude,
-    count_met,
-    mean_of,
-    ramp,
-    score_gates,
-    volatility_gate,
-)
+from tracker.quant.strategies.verdict import Plan, SharedParams, volatility_gate, weigh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,48 +86,46 @@ class DcaRule:
         """Return one proposal a row, with `rungs` further buys; raises InputError on a missing column."""
         threshold = np.maximum(params.min_drop_pct, params.drop_atr * frame["natr_14"])
         depth = -frame["drawdown_96"] / threshold
-        strength = mean_of(
-            (
-                ramp(depth, 0.0, params.full_drop_ratio),
-                ramp(frame["rsi_14"], 50.0, params.full_rsi),
-                ramp(frame["volume_trend_20_96"], params.min_volume_trend, params.full_volume_trend),
-            )
-        )
-        confirmations = _confirmations(frame, params)
-        return conclude(
+        trend, least, full = frame["volume_trend_20_96"], params.min_volume_trend, params.full_volume_trend
+        return weigh(
             frame,
-            known=frame.known(self.required_features),
-            gates=[*_gates(frame, params, depth), *score_gates(strength, confirmations, params)],
-            strength=strength,
-            confirmations=confirmations,
+            required=self.required_features,
+            gates=_gates(frame, params, depth),
+            scores=(
+                rising("drop in thresholds", depth, worst=0.0, best=params.full_drop_ratio),
+                rising("rsi_14", frame["rsi_14"], worst=50.0, best=params.full_rsi),
+                rising("volume_trend_20_96", trend, worst=least, best=full),
+            ),
+            confirmations=_confirmations(frame, params),
             plan=_plan(frame, params),
             params=params,
         )
 
 
-def _gates(frame: FeatureFrame, params: DcaParams, depth: Floats) -> list[Gate]:
-    setup: Bools = (depth >= 1.0) & (frame["rsi_14"] <= params.max_rsi)
-    falling_knife = (frame["h1_adx_14"] >= params.knife_adx) & (
-        frame["h1_minus_di_14"] > frame["h1_plus_di_14"]
+def _gates(frame: FeatureFrame, params: DcaParams, depth: Floats) -> Iterator[Condition]:
+    none, low = SkipReason.NO_SETUP, SkipReason.VOLUME_TOO_LOW
+    trend, least = frame["volume_trend_20_96"], params.min_volume_trend
+    yield at_least("drop in thresholds", depth, 1.0, none, of="min_drop_pct or drop_atr")
+    yield at_most("rsi_14", frame["rsi_14"], params.max_rsi, none, of="max_rsi")
+    yield volatility_gate(frame["natr_14"], params)
+    yield at_least("volume_trend_20_96", trend, least, low, of="min_volume_trend")
+    yield any_of(
+        "no falling knife",
+        below("h1_adx_14", frame["h1_adx_14"], params.knife_adx, of="knife_adx"),
+        at_most("h1_minus_di_14", frame["h1_minus_di_14"], frame["h1_plus_di_14"], of="h1_plus_di_14"),
+        reason=SkipReason.TREND_AGAINST,
     )
+
+
+def _confirmations(frame: FeatureFrame, params: DcaParams) -> list[Condition]:
+    volume, most = frame["volume_ratio_20"], params.confirm_volume_ratio
     return [
-        (setup, SkipReason.NO_SETUP),
-        volatility_gate(frame["natr_14"], params),
-        (frame["volume_trend_20_96"] >= params.min_volume_trend, SkipReason.VOLUME_TOO_LOW),
-        (~falling_knife, SkipReason.TREND_AGAINST),
+        at_most("bb_20_percent_b", frame["bb_20_percent_b"], params.confirm_percent_b, of="confirm_percent_b"),
+        at_most("mfi_14", frame["mfi_14"], params.confirm_mfi, of="confirm_mfi"),
+        at_least("volume_ratio_20", volume, most, of="confirm_volume_ratio"),
+        at_least("lower_wick_share", frame["lower_wick_share"], params.confirm_lower_wick, of="confirm_lower_wick"),
+        at_most("h1_rsi_14", frame["h1_rsi_14"], params.confirm_h1_rsi, of="confirm_h1_rsi"),
     ]
-
-
-def _confirmations(frame: FeatureFrame, params: DcaParams) -> Ints:
-    return count_met(
-        (
-            frame["bb_20_percent_b"] <= params.confirm_percent_b,
-            frame["mfi_14"] <= params.confirm_mfi,
-            frame["volume_ratio_20"] >= params.confirm_volume_ratio,
-            frame["lower_wick_share"] >= params.confirm_lower_wick,
-            frame["h1_rsi_14"] <= params.confirm_h1_rsi,
-        )
-    )
 
 
 def _plan(frame: FeatureFrame, params: DcaParams) -> Plan:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from tracker.domain.signal import SkipReason, Strategy
-from tracker.quant.bars import Bools, Floats, Ints
+from tracker.quant.bars import Floats
+from tracker.quant.condition import (
+    Condition,
+    above,
+    all_of,
+    any_of,
+    at_least,
+    at_most,
+    fading,
+    not_below,
+    rising,
+)
 from tracker.quant.frame import FeatureFrame
 from tracker.quant.regime import TREND_FEATURES
 from tracker.quant.strategies.base import Proposals
-from tracker.quant.strategies.verdict import (
-    Gate,
-    Plan,
-    SharedParams,
-    conclude,
-    count_met,
-    mean_of,
-    ramp,
-    score_gates,
-    single_entry,
-    volatility_gate,
-)
+from tracker.quant.strategies.verdict import Plan, SharedParams, single_entry, volatility_gate, weigh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,67 +99,80 @@ class SwingRule:
 
     def evaluate(self, frame: FeatureFrame, params: SwingParams) -> Proposals:
         """Return one proposal a row; raises InputError where a column is missing."""
-        strength = mean_of(
-            (
-                ramp(frame["h1_adx_14"], 0.0, params.full_h1_adx),
-                ramp(frame["h1_plus_di_14"] - frame["h1_minus_di_14"], 0.0, params.full_di_gap),
-                ramp(frame["volume_ratio_20"], 0.0, params.full_volume_ratio),
-                1.0 - ramp(frame["ema_21_distance"] / _atr(frame), 0.0, 2.0 * params.max_extension_atr),
-            )
-        )
-        confirmations = _confirmations(frame, params)
-        return conclude(
+        # A symbol that does not move has an ATR of 0; the volatility gate holds it back, a division must still be
+        # defined.
+        extension = frame["ema_21_distance"] / np.maximum(frame["natr_14"], 1e-9)
+        volume = frame["volume_ratio_20"]
+        least, low = params.min_volume_ratio, SkipReason.VOLUME_TOO_LOW
+        return weigh(
             frame,
-            known=frame.known(self.required_features),
-            gates=[*_gates(frame, params), *score_gates(strength, confirmations, params)],
-            strength=strength,
-            confirmations=confirmations,
+            required=self.required_features,
+            gates=chain(
+                _setup(frame, params, extension),
+                [volatility_gate(frame["natr_14"], params)],
+                _trend(frame, params),
+                [at_least("volume_ratio_20", volume, least, low, of="min_volume_ratio")],
+            ),
+            scores=(
+                rising("h1_adx_14", frame["h1_adx_14"], worst=0.0, best=params.full_h1_adx),
+                rising(
+                    "h1_plus_di_14 - h1_minus_di_14",
+                    frame["h1_plus_di_14"] - frame["h1_minus_di_14"],
+                    worst=0.0,
+                    best=params.full_di_gap,
+                ),
+                rising("volume_ratio_20", volume, worst=0.0, best=params.full_volume_ratio),
+                fading("extension_atr", extension, best=0.0, worst=2.0 * params.max_extension_atr),
+            ),
+            confirmations=_confirmations(frame, params),
             plan=_plan(frame, params),
             params=params,
         )
 
 
-def _atr(frame: FeatureFrame) -> Floats:
-    # A symbol that does not move has an ATR of 0; the volatility gate holds it back, a division must still be
-    # defined.
-    return np.maximum(frame["natr_14"], 1e-9)
+def _setup(frame: FeatureFrame, params: SwingParams, extension: Floats) -> Iterator[Condition]:
+    breakout = frame["breakout_20_distance"]
+    yield any_of(
+        "breakout or continuation",
+        at_least("breakout_20_distance", breakout, params.min_breakout_pct, of="min_breakout_pct"),
+        all_of(
+            "continuation",
+            at_most("extension_atr, either way", np.abs(extension), params.pullback_atr, of="pullback_atr"),
+            above("ema_9_21_spread", frame["ema_9_21_spread"], 0.0),
+            above("log_return_1", frame["log_return_1"], 0.0),
+        ),
+        reason=SkipReason.NO_SETUP,
+    )
+    yield at_most("extension_atr", extension, params.max_extension_atr, SkipReason.NO_SETUP, of="max_extension_atr")
 
 
-def _gates(frame: FeatureFrame, params: SwingParams) -> list[Gate]:
-    extension = frame["ema_21_distance"] / _atr(frame)
-    breakout: Bools = frame["breakout_20_distance"] >= params.min_breakout_pct
-    continuation: Bools = (
-        (np.abs(extension) <= params.pullback_atr)
-        & (frame["ema_9_21_spread"] > 0)
-        & (frame["log_return_1"] > 0)
-    )
-    setup: Bools = (breakout | continuation) & (extension <= params.max_extension_atr)
-    trend: Bools = (
-        (frame["h1_ema_21_distance"] > 0)
-        & (frame["h1_plus_di_14"] > frame["h1_minus_di_14"])
-        & (frame["h1_adx_14"] >= params.min_h1_adx)
-        & (frame["ema_100_distance"] > 0)
-        & ~(frame["d1_ema_9_distance"] < params.min_day_distance_pct)
-    )
+def _trend(frame: FeatureFrame, params: SwingParams) -> Iterator[Condition]:
+    against = SkipReason.TREND_AGAINST
+    day, least = frame["d1_ema_9_distance"], params.min_day_distance_pct
+    yield above("h1_ema_21_distance", frame["h1_ema_21_distance"], 0.0, against)
+    yield above("h1_plus_di_14", frame["h1_plus_di_14"], frame["h1_minus_di_14"], against, of="h1_minus_di_14")
+    yield at_least("h1_adx_14", frame["h1_adx_14"], params.min_h1_adx, against, of="min_h1_adx")
+    yield above("ema_100_distance", frame["ema_100_distance"], 0.0, against)
+    yield not_below("d1_ema_9_distance", day, least, against, of="min_day_distance_pct")
+
+
+def _confirmations(frame: FeatureFrame, params: SwingParams) -> list[Condition]:
+    rsi, volume = frame["rsi_14"], frame["volume_ratio_20"]
     return [
-        (setup, SkipReason.NO_SETUP),
-        volatility_gate(frame["natr_14"], params),
-        (trend, SkipReason.TREND_AGAINST),
-        (frame["volume_ratio_20"] >= params.min_volume_ratio, SkipReason.VOLUME_TOO_LOW),
+        at_least("adx_14", frame["adx_14"], params.confirm_adx, of="confirm_adx"),
+        all_of(
+            "rsi_14 strong, not exhausted",
+            at_least("rsi_14", rsi, params.confirm_rsi_low, of="confirm_rsi_low"),
+            at_most("rsi_14", rsi, params.confirm_rsi_high, of="confirm_rsi_high"),
+        ),
+        at_least("volume_ratio_20", volume, params.confirm_volume_ratio, of="confirm_volume_ratio"),
+        at_least("obv_slope_20", frame["obv_slope_20"], params.confirm_obv_slope, of="confirm_obv_slope"),
+        all_of(
+            "clean hourly rise",
+            above("h1_linreg_48_slope_pct", frame["h1_linreg_48_slope_pct"], 0.0),
+            at_least("h1_linreg_48_r2", frame["h1_linreg_48_r2"], params.confirm_h1_r2, of="confirm_h1_r2"),
+        ),
     ]
-
-
-def _confirmations(frame: FeatureFrame, params: SwingParams) -> Ints:
-    rsi = frame["rsi_14"]
-    return count_met(
-        (
-            frame["adx_14"] >= params.confirm_adx,
-            (rsi >= params.confirm_rsi_low) & (rsi <= params.confirm_rsi_high),
-            frame["volume_ratio_20"] >= params.confirm_volume_ratio,
-            frame["obv_slope_20"] >= params.confirm_obv_slope,
-            (frame["h1_linreg_48_slope_pct"] > 0) & (frame["h1_linreg_48_r2"] >= params.confirm_h1_r2),
-        )
-    )
 
 
 def _plan(frame: FeatureFrame, params: SwingParams) -> Plan:
