@@ -40,7 +40,7 @@ class MonthsTakenError(TrackerError):
 
 def main() -> None:
     """Run a task; what makes it impossible is one line with the sentence."""
-    log = configure_logging("maintain")
+    log = configure_logging("maintain", stream=sys.stderr)
     try:
         _tell({"event": "report", **asyncio.run(_until_told(sys.argv[1:]))})
     except TrackerError as error:
@@ -65,7 +65,7 @@ async def run_by_hand(
             await _take(lease, database, settings.wait_seconds, clock, tell)
             held.push_async_callback(lease.release)
             leases.append(lease)
-        work = Tasks(database, rules, clock, tell).run(task, Slice(clock, None), {})
+        work = Tasks(database, rules, settings, clock, tell).run(task, Slice(clock, None), {})
         return await while_held(leases, run_noted(database, clock, task, work, by_hand=True))
 
 

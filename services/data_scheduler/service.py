@@ -59,7 +59,7 @@ class DataScheduler:
         self._lease_seconds = settings.lease_seconds
         self._lease = Lease(database, LEASE, self.name, holder, settings.lease_seconds, clock)
         self._months_lease = Lease(database, MONTHS_LEASE, self.name, holder, settings.lease_seconds, clock)
-        self._tasks = Tasks(database, rules, clock, self._tell)
+        self._tasks = Tasks(database, rules, settings, clock, self._tell)
         self._role = "standby"
         self._holder: str | None = None
         self._working: str | None = None

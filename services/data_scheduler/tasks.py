@@ -18,11 +18,15 @@ from tracker.store.maintenance import (
     read_tables,
     refresh_aggregate,
 )
+from tracker.store.parity_reports import forget_reports
 
+from services.data_scheduler.parity import NightlyParity
 from services.data_scheduler.rewriting import Rewriter
 from services.data_scheduler.schedule import archivable, clusterable, months_before
+from services.data_scheduler.settings import SchedulerSettings
 from services.data_scheduler.slices import Outcome, Slice, Tell
 
+PARITY_REPORTS = "parity_reports"
 # These work on whole months of bars: one of them at a time.
 MONTHLY = frozenset({TaskName.CLUSTER_CLOSED_MONTHS, TaskName.ARCHIVE_MONTHS})
 
@@ -30,13 +34,16 @@ MONTHLY = frozenset({TaskName.CLUSTER_CLOSED_MONTHS, TaskName.ARCHIVE_MONTHS})
 class Tasks:
     """What can be done to the database; `tell` hears in words how far it is."""
 
-    def __init__(self, database: Database, rules: MaintenanceRules, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self, database: Database, rules: MaintenanceRules, settings: SchedulerSettings, clock: Clock, tell: Tell
+    ) -> None:
         """Nothing is asked of the database yet."""
         self._database = database
         self._rules = rules
         self._clock = clock
         self._tell = tell
         self._patience = timedelta(seconds=rules.months.lock_patience_seconds)
+        self._parity = NightlyParity(database, rules.parity, settings, clock, tell)
 
     async def run(self, task: TaskName, time: Slice, earlier: Mapping[str, Any]) -> Outcome:
         """Do a task; `earlier` is the result of its last slice where that was not the last one."""
@@ -53,6 +60,8 @@ class Tasks:
                 return await self._forget(time)
             case TaskName.ANALYZE:
                 return await self._each(await self._names(read_tables), analyze_table, time, earlier)
+            case TaskName.NIGHTLY_PARITY:
+                return await self._parity.run(time)
 
     async def _make_partitions(self) -> Outcome:
         event_time = await self._event_time()
@@ -91,7 +100,7 @@ class Tasks:
             deleted[table] = 0
             while True:
                 async with self._database.transaction() as transaction:
-                    count = await forget_rows(transaction, table, before, self._rules.retention.batch_rows)
+                    count = await _forget(transaction, table, before, self._rules.retention.batch_rows)
                     await transaction.commit()
                 deleted[table] += count
                 if count < self._rules.retention.batch_rows:
@@ -108,6 +117,7 @@ class Tasks:
             "rejected_bars": now - timedelta(days=days.rejected_bars_days),
             "health_checks": now - timedelta(days=days.health_checks_days),
             "maintenance_runs": now - timedelta(days=days.maintenance_runs_days),
+            PARITY_REPORTS: now - timedelta(days=days.parity_reports_days),
         }
         if event_time is not None:
             limits["scan_history"] = event_time - timedelta(days=days.scan_history_days)
@@ -143,3 +153,9 @@ class Tasks:
     async def _event_time(self) -> datetime | None:
         async with self._database.transaction() as transaction:
             return await read_event_time(transaction)
+
+
+async def _forget(transaction: Transaction, table: str, before: datetime, at_most: int) -> int:
+    if table == PARITY_REPORTS:
+        return await forget_reports(transaction, before, at_most)
+    return await forget_rows(transaction, table, before, at_most)

@@ -29,6 +29,7 @@ class MonitorSettings(ServiceSettings):
     gap_limit_seconds: float = Field(
         default=3600, gt=0, description="how long a gap in the bars of live symbols may stay open"
     )
+    parity_limit_hours: float = Field(default=26, gt=0, description="age of the last report of nightly parity")
     live_share_limit: float = Field(default=0.9, gt=0, le=1, description="share of active symbols with recent bars")
     every_seconds: float = Field(default=10, gt=0)
     keep_every_seconds: float = Field(default=300, gt=0, description="a finding that stays the same is kept this often")

@@ -43,6 +43,7 @@ WRITERS: Mapping[str, str] = {
     "ohlc_archive": "data_scheduler",
     "bar_months": "data_scheduler",
     "maintenance_runs": "data_scheduler",
+    "parity_reports": "data_scheduler",
 }
 # Each service writes its own row; dbmate's own table is nobody's.
 SHARED = {"service_heartbeats", "service_leases"}

@@ -23,6 +23,7 @@ class TaskName(StrEnum):
     ARCHIVE_MONTHS = "archive_months"
     RETENTION = "retention"
     ANALYZE = "analyze"
+    NIGHTLY_PARITY = "nightly_parity"
 
     @property
     def purpose(self) -> str:
@@ -37,6 +38,7 @@ _PURPOSES: Mapping[TaskName, str] = {
     TaskName.ARCHIVE_MONTHS: "old months of bars into ohlc_archive, verified",
     TaskName.RETENTION: "what is older than its days is deleted",
     TaskName.ANALYZE: "the planner's statistics of all tables",
+    TaskName.NIGHTLY_PARITY: "yesterday's decisions and the ledger once more, from the stored bars",
 }
 
 
@@ -106,6 +108,14 @@ class Retention(_Rules):
     rejected_bars_days: float = Field(gt=0)
     health_checks_days: float = Field(gt=0)
     maintenance_runs_days: float = Field(gt=0)
+    parity_reports_days: float = Field(gt=0)
+
+
+class ParityRules(_Rules):
+    """How far back decisions are taken again where nights were missed, and how much of what differs is kept."""
+
+    longest_days: int = Field(ge=1)
+    differences_kept: int = Field(ge=1)
 
 
 class MaintenanceRules(_Rules):
@@ -115,6 +125,7 @@ class MaintenanceRules(_Rules):
     months: Months
     retention: Retention
     retry: Retry
+    parity: ParityRules
     schedule: Mapping[TaskName, Schedule]
 
     @model_validator(mode="after")

@@ -36,6 +36,9 @@ from tracker.store.symbols import read_symbols
 SIGNAL_REASON = "setup"
 # Differences are kept with their inputs, which cost a read each.
 MOST_INPUTS = 200
+# Of decisions compared together: more are faster, fewer need less memory.
+STRETCH_DAYS = 7
+DAY_SECONDS = 86_400
 
 Tell = Callable[[str, float], None]
 
@@ -61,11 +64,21 @@ class Parity:
 
 
 @dataclass(slots=True)
-class _Count:
+class LookParity:
+    """How much of one strategy was compared in a span; the first `keep` differences are kept, all are counted."""
+
+    span: Span
+    keep: int | None = None
     looks: int = 0
     signals: int = 0
     other_config: int = 0
+    found: int = 0
     differences: list[Difference] = field(default_factory=list[Difference])
+
+    def add(self, differences: Sequence[Difference]) -> None:
+        """Count them, and keep those for which there is room."""
+        self.found += len(differences)
+        self.differences += differences[: None if self.keep is None else max(self.keep - len(self.differences), 0)]
 
 
 async def check_parity(
@@ -81,32 +94,55 @@ async def check_parity(
     differs does not make every later trade differ too.
     """
     instruments = {each.symbol_id: each for each in await read_symbols(transaction)}
-    count, spans, unscanned = _Count(), list[Span](), list[str]()
+    compared, unscanned = list[LookParity](), list[str]()
     for number, config in enumerate(strategies, start=1):
-        mine = await _scanned(transaction, config, span)
+        mine = await check_looks(transaction, config, span)
         if mine is None:
             unscanned.append(str(config.strategy))
         else:
-            spans.append(mine)
-            await _compare_looks(transaction, config, mine, instruments, count)
+            compared.append(mine)
         tell("looks", number / len(strategies))
-    if not spans:
+    if not compared:
         return None
-    ledger = await compare_ledger(transaction, trading, instruments, count.differences)
+    differences = [difference for each in compared for difference in each.differences]
+    ledger = await compare_ledger(transaction, trading, instruments, differences)
     tell("ledger", 1.0)
     return Parity(
-        first=moment_of(min(each.first for each in spans)),
-        end=moment_of(max(each.end for each in spans)),
-        looks=count.looks,
-        signals=count.signals,
+        first=moment_of(min(each.span.first for each in compared)),
+        end=moment_of(max(each.span.end for each in compared)),
+        looks=sum(each.looks for each in compared),
+        signals=sum(each.signals for each in compared),
         orders=ledger["orders"],
         fills=ledger["fills"],
         trades=ledger["trades"],
-        other_config=count.other_config,
+        other_config=sum(each.other_config for each in compared),
         other_rules=ledger["other_rules"],
         never_scanned=unscanned,
-        differences=count.differences,
+        differences=differences,
     )
+
+
+async def check_looks(
+    transaction: Transaction,
+    config: StrategyConfig,
+    span: tuple[datetime | None, datetime | None],
+    *,
+    keep: int | None = None,
+    stretch_days: int = STRETCH_DAYS,
+) -> LookParity | None:
+    """Compare one strategy's decisions in (first, end], everything it scanned by default; None before its first.
+
+    So many days are held in memory at a time; of the differences `keep` are kept, all of them by default.
+    """
+    mine = await _scanned(transaction, config, span)
+    if mine is None:
+        return None
+    instruments = {each.symbol_id: each for each in await read_symbols(transaction)}
+    count = LookParity(span=mine, keep=keep)
+    for first in range(mine.first, mine.end, stretch_days * DAY_SECONDS):
+        stretch = Span(first=first, end=min(first + stretch_days * DAY_SECONDS, mine.end))
+        await _compare_looks(transaction, config, stretch, instruments, count)
+    return count
 
 
 async def _scanned(
@@ -126,7 +162,7 @@ async def _compare_looks(
     config: StrategyConfig,
     span: Span,
     instruments: Mapping[int, Instrument],
-    count: _Count,
+    count: LookParity,
 ) -> None:
     stored = await read_looks(transaction, config.strategy, moment_of(span.first), moment_of(span.end))
     signals = {
@@ -163,7 +199,9 @@ async def _compare_looks(
             )
         elif key not in seen:
             count.looks += 1
-    count.differences += await _with_inputs(transaction, config, markets, span, found, instruments)
+    room = found if count.keep is None else found[: max(count.keep - len(count.differences), 0)]
+    count.add(await _with_inputs(transaction, config, markets, span, room, instruments))
+    count.found += len(found) - len(room)
 
 
 def _look_differences(config: StrategyConfig, symbol: str, was: StoredLook, looks: Looks, row: int) -> list[Difference]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tracker.domain.instrument import Instrument
 from tracker.domain.order import ENTRY_LEG, OrderStatus, RefusalReason
+from tracker.domain.signal import Signal
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.backtest.market import Span
-from tracker.quant.backtest.trading import trade_in_ledger
+from tracker.quant.backtest.trading import new_ledger
 from tracker.quant.paper import TradingRules
-from tracker.quant.portfolio.book import moment_of, seconds_of
+from tracker.quant.portfolio.book import Book, moment_of, seconds_of
+from tracker.quant.portfolio.walk import Walk
 from tracker.runtime.config import config_hash
 from tracker.runtime.parity_difference import Difference, difference, facts_of
 from tracker.runtime.stored_markets import candle_market
@@ -19,6 +21,7 @@ from tracker.store.database import Transaction
 from tracker.store.paper import read_signals
 from tracker.store.parity import read_closed_trades, read_fills, read_ledger_span, read_orders, trade_key
 
+STRETCH_SECONDS = 7 * 86_400
 
 async def compare_ledger(
     transaction: Transaction,
@@ -53,9 +56,7 @@ async def compare_ledger(
             for key in late
         )
     ]
-    traded = sorted({each.symbol_id for each in signals})
-    markets = [await candle_market(transaction, instruments[each], span) for each in traded]
-    book = trade_in_ledger(trading, rules_hash, span, markets, signals).engine.book
+    book = await _booked(transaction, trading, rules_hash, instruments, span, signals)
     changes = book.changes()
     now_orders = {each.key: each for each in changes.new_orders}
     was_orders = {key: each for key, each in orders.items() if key not in late}
@@ -65,6 +66,26 @@ async def compare_ledger(
     trades = await read_closed_trades(transaction, account)
     found += _rows_differ("trade", trades, {trade_key(each): each for each in book.trades}, instruments)
     return {**counts, "orders": len(was_orders), "fills": len(fills), "trades": len(trades)}
+
+
+async def _booked(
+    transaction: Transaction,
+    trading: TradingRules,
+    rules_hash: str,
+    instruments: Mapping[int, Instrument],
+    span: Span,
+    signals: Sequence[Signal],
+) -> Book:
+    """Return the book after the span, walked a week at a time so that years of candles need no memory."""
+    traded = {each.symbol_id for each in signals}
+    engine = new_ledger(trading, rules_hash, span.first, [instruments[each] for each in sorted(traded)], signals)
+    for first in range(span.first, span.end, STRETCH_SECONDS):
+        stretch = Span(first=first, end=min(first + STRETCH_SECONDS, span.end))
+        wanted = {each.symbol_id for each in signals if stretch.first < seconds_of(each.decided_at) <= stretch.end}
+        wanted |= {each.instrument.symbol_id for each in engine.book.live}
+        markets = [await candle_market(transaction, instruments[each], stretch) for each in sorted(wanted)]
+        Walk(engine, {each.instrument.symbol_id: each.candles for each in markets}).run(stretch.first, stretch.end)
+    return engine.book
 
 
 def _rows_differ(

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from tracker.store.health import Facts, Stage
 from tracker.store.heartbeats import Heartbeat
+from tracker.store.parity_reports import LastReport
 
 from services.health_monitor.settings import MonitorSettings
 
@@ -26,6 +27,7 @@ class Observation:
     heartbeats: tuple[Heartbeat, ...]
     settings: MonitorSettings
     unexplained: Mapping[str, int]
+    parity: LastReport
 
     def age(self, moment: datetime | None) -> float | None:
         """Return how many seconds ago a moment was, None where there was none."""

@@ -56,7 +56,7 @@ async def test_an_unknown_task_is_one_sentence_with_those_there_are(tmp_path: Pa
     assert (code, out) == (2, "")
     assert err == (
         "tracker: TASK: 'tidy_up' is not one of make_partitions, refresh_aggregates, cluster_closed_months,"
-        " archive_months, retention, analyze\n"
+        " archive_months, retention, analyze, nightly_parity\n"
     )
 
 
@@ -122,7 +122,7 @@ async def test_a_killed_service_is_followed_by_one_that_goes_on(
     await house.execute(
         "INSERT INTO tracker.maintenance_runs (task, started_at, finished_at, seconds, ok, by_hand)"
         " SELECT t, now() - interval '1 minute', now(), 1, true, false FROM unnest('{make_partitions,"
-        "refresh_aggregates,cluster_closed_months,retention,analyze}'::text[]) t"
+        "refresh_aggregates,cluster_closed_months,retention,analyze,nightly_parity}'::text[]) t"
     )
     async with house.owner.transaction() as holder:
         await holder.connection.execute("LOCK TABLE tracker.ohlc_data_2024_01 IN ACCESS EXCLUSIVE MODE")

@@ -204,6 +204,41 @@ BREAKING = (
         r"\d+ s behind",
         "INSERT INTO tracker.paper_cursor SELECT * FROM tracker.aside",
     ),
+    (
+        "parity holds",
+        "INSERT INTO tracker.parity_reports (first_at, end_at, started_at, finished_at, differences, first_differences)"
+        " VALUES ('2024-01-01Z', '2024-01-02Z', now(), now(), 2, jsonb_build_array(jsonb_build_object("
+        "'what', 'look', 'strategy', 'dca', 'symbol', 'S1-USD', 'decided_at', 'then', 'name', 'reason')))",
+        r"2 differences, first look dca S1-USD then reason",
+        "UPDATE tracker.parity_reports SET differences = 0",
+    ),
+    (
+        "parity holds",
+        "UPDATE tracker.parity_reports SET never_scanned = '{swing}'",
+        "never scanned: swing",
+        "UPDATE tracker.parity_reports SET never_scanned = '{}'",
+    ),
+    (
+        "parity holds",
+        "UPDATE tracker.parity_reports SET error = 'risk.toml: account is missing'",
+        "the last check failed: risk.toml: account is missing",
+        # One that is being worked on says nothing yet.
+        "UPDATE tracker.parity_reports SET finished_at = NULL, error = NULL",
+    ),
+    (
+        "parity holds",
+        "UPDATE tracker.parity_reports SET finished_at = now() - interval '26.6 hours'",
+        "the last report is 27 h old",
+        "DELETE FROM tracker.parity_reports",
+    ),
+    (
+        "parity holds",
+        "INSERT INTO tracker.maintenance_runs (task, started_at, by_hand)"
+        " VALUES ('nightly_parity', now() - interval '27 hours', false)",
+        "no report for 27 h",
+        "INSERT INTO tracker.parity_reports (first_at, end_at, started_at, finished_at)"
+        " VALUES ('2024-01-01Z', '2024-01-02Z', now(), now())",
+    ),
 )
 
 

@@ -12,7 +12,9 @@ from tracker.runtime.maintenance_rules import MaintenanceRules, Retry, Schedule,
 from tracker.runtime.settings import PROJECT_ROOT
 from tracker.store.archive import BarMonth
 from tracker.store.maintenance import History
+from tracker.store.parity_reports import ParityMarks
 
+from services.data_scheduler.parity import Night, night_of
 from services.data_scheduler.schedule import archivable, clusterable, is_due, months_before, next_task
 
 RULES = load_maintenance_rules(PROJECT_ROOT / "configs")
@@ -171,3 +173,35 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, old: str, new: str, sent
 def test_the_rules_name_every_task() -> None:
     assert set(RULES.schedule) == set(TaskName)
     assert isinstance(RULES, MaintenanceRules)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(f"2024-04-{text}:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("closed", "scanned", "reported", "first_decision", "night"),
+    [
+        # The last whole day, from the last report's end on where nights were missed, and a week at most.
+        ("05T00:20", "05T00:15", None, "04T10:15", ("03T10:15", "05T00:00")),
+        ("05T00:20", "05T00:15", "04T00:00", "01T10:15", ("04T00:00", "05T00:00")),
+        ("05T00:20", "05T00:15", "02T00:00", "01T10:15", ("02T00:00", "05T00:00")),
+        ("15T00:20", "15T00:15", "02T00:00", "01T10:15", ("08T00:00", "15T00:00")),
+        # By hand after a report: the same day again.
+        ("05T12:20", "05T12:15", "05T00:00", "01T10:15", ("04T00:00", "05T00:00")),
+        # A scanner that is behind is compared as far as it has come.
+        ("05T00:20", "04T23:45", "04T00:00", "01T10:15", ("03T23:45", "04T23:45")),
+        # Nothing was decided before the day's end, or at all.
+        ("05T23:20", "05T23:15", None, "05T10:15", None),
+        ("05T00:20", None, None, None, None),
+        (None, None, None, None, None),
+    ],
+)
+def test_a_night_is_the_last_whole_day_and_what_no_report_covers(
+    closed: str | None, scanned: str | None, reported: str | None, first_decision: str | None,
+    night: tuple[str, str] | None,
+) -> None:
+    moments = [None if each is None else at(each) for each in (closed, scanned, reported)]
+    marks = ParityMarks(closed_through=moments[0], scanned_through=moments[1], reported=moments[2])
+    wanted = None if night is None else Night(first=at(night[0]), end=at(night[1]))
+    assert night_of(marks, None if first_decision is None else at(first_decision), 7) == wanted

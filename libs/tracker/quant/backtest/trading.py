@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tracker.domain.account import Account
 from tracker.domain.errors import InputError
+from tracker.domain.instrument import Instrument
 from tracker.domain.money import decimal_of
 from tracker.domain.order import RefusalReason
 from tracker.domain.signal import Signal
@@ -152,12 +153,19 @@ def trade_in_ledger(
     strange = {each.symbol_id for each in signals} - series.keys()
     if strange:
         raise InputError(f"symbol {min(strange)} has signals but no candles")
+    engine = new_ledger(trading, rules_hash, span.first, [each.instrument for each in markets], signals)
+    walk = Walk(engine, series)
+    walk.run(span.first, span.end)
+    return walk
+
+
+def new_ledger(
+    trading: TradingRules, rules_hash: str, first: int, instruments: Iterable[Instrument], signals: Sequence[Signal]
+) -> Engine:
+    """Return an engine with an account opened at `first`, Unix seconds, that will act on the signals in their order."""
     params = trading.paper.account
     cash = decimal_of(params.start_cash)
     account = Account(
-        account=params.name, currency=params.currency, start_cash=cash, opened_at=moment_of(span.first), cash=cash
+        account=params.name, currency=params.currency, start_cash=cash, opened_at=moment_of(first), cash=cash
     )
-    book = Book(account, (), (), [each.instrument for each in markets])
-    walk = Walk(Engine(book, trading, rules_hash, signals), series)
-    walk.run(span.first, span.end)
-    return walk
+    return Engine(Book(account, (), (), list(instruments)), trading, rules_hash, signals)

@@ -1,0 +1,97 @@
+"""A whole day of decisions and trades in a real database."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tracker.domain.timeframe import Timeframe
+from tracker.runtime.logging import get_logger
+from tracker.runtime.maintenance_rules import MaintenanceRules, TaskName, load_maintenance_rules
+from tracker.runtime.settings import PROJECT_ROOT, load_settings
+from tracker.runtime.trading_rules import load_trading_rules
+from tracker.store.database import Database
+from tracker.testing.clock import FixedClock
+
+from services.data_scheduler.jobs import run_by_hand
+from services.data_scheduler.runs import Run
+from services.data_scheduler.service import DataScheduler
+from services.data_scheduler.settings import SchedulerSettings
+from services.health_monitor.service import HealthMonitor
+from services.health_monitor.settings import MonitorSettings
+from services.paper_trader.service import PaperTrader
+from services.paper_trader.settings import PaperTraderSettings
+from tests.integration.strategy_scanner.conftest import Floor, floor, minutes
+
+__all__ = ["floor", "minutes"]
+
+SYMBOL = "BTC-USD"
+CLOSED = datetime(2022, 1, 19, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Nights:
+    """What was decided and booked on a day, and who looks at it the night after."""
+
+    floor: Floor
+    url: str
+    open_as: Callable[[str | None], Awaitable[Database]]
+    clock: FixedClock
+
+    def rules(self, slice_seconds: float | None = None) -> MaintenanceRules:
+        rules = load_maintenance_rules(PROJECT_ROOT / "configs")
+        return rules if slice_seconds is None else rules.model_copy(update={"slice_seconds": slice_seconds})
+
+    def settings(self, configs: Path | None = None) -> SchedulerSettings:
+        return load_settings(
+            SchedulerSettings, {"database_url": self.url, "config_dir": configs or PROJECT_ROOT / "configs"}
+        )
+
+    async def check(self, configs: Path | None = None) -> Run:
+        """Run the task to its end, as by hand."""
+        database = await self.open_as("data_scheduler")
+        return await run_by_hand(
+            database, self.rules(), self.settings(configs), self.clock, TaskName.NIGHTLY_PARITY, lambda words: None
+        )
+
+    async def scheduler(self, slice_seconds: float) -> DataScheduler:
+        database = await self.open_as("data_scheduler")
+        return DataScheduler(database, self.rules(slice_seconds), self.settings(), self.clock, get_logger("test"))
+
+    async def reports(self) -> list[dict[str, Any]]:
+        return await self.floor.fetch("SELECT * FROM dashboards.parity ORDER BY report_id")
+
+    async def verdict(self) -> tuple[bool, str]:
+        """Return whether the monitor holds parity for kept, and what it saw."""
+        settings = load_settings(MonitorSettings, {"services": ""})
+        monitor = HealthMonitor(await self.open_as("health_monitor"), settings, FixedClock(CLOSED), get_logger("test"))
+        await monitor.run_once()
+        found = next(each for each in monitor.detail()["findings"] if each["name"] == "parity holds")
+        return found["ok"], found["observed"]
+
+    async def trade(self) -> None:
+        """Have the paper trader walk as far as it can."""
+        settings = load_settings(PaperTraderSettings, {"signal_grace_seconds": None})
+        trader = PaperTrader(
+            await self.open_as("paper_trader"), load_trading_rules(settings.config_dir), settings, self.clock,
+            get_logger("test"),
+        )
+        while await trader.run_once():
+            pass
+
+
+@pytest.fixture
+async def nights(floor: Floor, database_url: str, open_database: Callable[[str | None], Awaitable[Database]]) -> Nights:
+    """A day of one symbol, scanned and traded to an hour past midnight; the clock tells the database's own time."""
+    now = (await floor.fetch("SELECT now() AS now"))[0]["now"]
+    made = Nights(floor, database_url, open_database, FixedClock(now))
+    await floor.trade(SYMBOL, (floor.opened - timedelta(days=7), CLOSED))
+    await floor.close(CLOSED, frames=(Timeframe.H1, Timeframe.M15, Timeframe.M1))
+    for strategy in ("dca", "swing", "channel"):
+        await floor.run(floor.scanner(strategy))
+    await made.trade()
+    return made
