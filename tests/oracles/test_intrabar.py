@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tracker.domain.candle import Candle
-from tracker.domain.order import OrderKind
+from tracker.domain.order import ExitReason, OrderKind
 from tracker.quant import compiled, kernel
 from tracker.quant.execution import REASONS, ExecutionParams, numbers_of, volume_budget, walk_bar
 from tracker.quant.trade import Trade
@@ -151,6 +151,113 @@ TRAILING: Cases = {
         {"trail_distance": 2.0},
         [(100, 104, 99.5, 103), (103, 103, 101, 102)],
         [ENTRY, (1, "trailing", 10, 102)],
+    ),
+}
+
+# Fees of 2 percent a round trip: a trade from 100 breaks even at 102.
+SECURED: dict[str, Any] = {"break_even_distance": 4.0, "break_even_cost": 0.02}
+BREAK_EVEN: Cases = {
+    "the stop goes to what the trade cost": (
+        SECURED,
+        [FLAT, (100, 104, 100, 103), (103, 103.5, 101, 102)],
+        [ENTRY, (2, "break_even", 10, 102)],
+    ),
+    "a high short of the distance raises nothing": (
+        SECURED,
+        [FLAT, (100, 103.999, 100, 103), (103, 103.5, 89, 95)],
+        [ENTRY, (2, "stop", 10, 90)],
+    ),
+    "the bar's own high does not secure it": (SECURED, [FLAT, (103, 104, 97, 98)], [ENTRY]),
+    "a break-even stop above the close gaps at the open": (
+        SECURED,
+        [FLAT, (103, 104, 97, 98), (98, 99, 97, 98)],
+        [ENTRY, (2, "break_even", 10, 98)],
+    ),
+    "it stays when the price falls back": (
+        SECURED,
+        [FLAT, (100, 105, 100, 104), (104, 104, 102.5, 103), (103, 103, 101, 101)],
+        [ENTRY, (3, "break_even", 10, 102)],
+    ),
+    "the entry bar's high secures it too": (
+        SECURED,
+        [(100, 104, 99.5, 103), (103, 103, 101, 102)],
+        [ENTRY, (1, "break_even", 10, 102)],
+    ),
+    "break even and target in one bar: the stop": (
+        SECURED,
+        [FLAT, (100, 104, 100, 103), (103, 111, 101, 110)],
+        [ENTRY, (2, "break_even", 10, 102)],
+    ),
+    "break even at the time-out's open": (
+        {**SECURED, "expires_at": 120},
+        [FLAT, (100, 104, 100, 103), (101, 102, 100, 101)],
+        [ENTRY, (2, "break_even", 10, 101)],
+    ),
+    "a trailing stop that is higher counts": (
+        {**SECURED, "trail_distance": 1.0},
+        [FLAT, (101, 104, 100.5, 103.5), (103.5, 103.5, 101, 102)],
+        [ENTRY, (2, "trailing", 10, 103)],
+    ),
+    "a trailing stop that is lower does not": (
+        {**SECURED, "trail_distance": 8.0},
+        [FLAT, (100, 104, 100, 103), (103, 103, 101, 102)],
+        [ENTRY, (2, "break_even", 10, 102)],
+    ),
+    "a trailing stop takes over": (
+        {**SECURED, "trail_distance": 3.0},
+        [FLAT, (100, 104, 100, 103), (103, 107, 103, 106), (106, 106, 103, 104)],
+        [ENTRY, (3, "trailing", 10, 104)],
+    ),
+    # 10 at 100 and 10 at 95: average 97.5, secured from 101.5 on at 99.45
+    "a rung moves what it takes": (
+        {**SECURED, "rungs": [(95, 10)]},
+        [FLAT, (98, 99, 94, 96), (97, 101.5, 97, 101), (101, 101, 99, 100)],
+        [ENTRY, (1, "rung1", 10, 95), (3, "break_even", 20, 99.45)],
+    ),
+    "a high from before the rung does not count": (
+        {**SECURED, "rungs": [(95, 10)]},
+        [FLAT, (100, 103, 99, 100), (98, 99, 94, 96), (96, 97, 95, 96)],
+        [ENTRY, (2, "rung1", 10, 95)],
+    ),
+    "the high of the rung's own bar is uncertain": (
+        {**SECURED, "rungs": [(95, 10)]},
+        [FLAT, (98, 102, 94, 97), (97, 98, 96, 97)],
+        [ENTRY, (1, "rung1", 10, 95)],
+    ),
+    "the close of the rung's own bar is certain": (
+        {**SECURED, "rungs": [(95, 10)]},
+        [FLAT, (98, 102, 94, 101.5), (101, 101, 99, 100)],
+        [ENTRY, (1, "rung1", 10, 95), (2, "break_even", 20, 99.45)],
+    ),
+    "a rung under a break-even stop is dead": (
+        {**SECURED, "rungs": [(95, 10)]},
+        [FLAT, (100, 104, 100, 103), (103, 103, 94, 96)],
+        [ENTRY, (2, "break_even", 10, 102)],
+    ),
+}
+
+# A sale at the market that was asked for from outside, before the first of the bars.
+FLATTENED: dict[str, Any] = {"leaving": ExitReason.FLATTEN, "entry_rest": 0.0}
+FLATTENING: Cases = {
+    "a flattened trade is sold at the next open": (
+        {**FLATTENED, "held": 10.0, "bought": 10.0, "cost": 1_000.0},
+        [(97, 120, 80, 100)],
+        [(0, "flatten", 10, 97)],
+    ),
+    "a flattened trade under its stop is still a flattened one": (
+        {**FLATTENED, "held": 10.0, "bought": 10.0, "cost": 1_000.0},
+        [(85, 120, 80, 100)],
+        [(0, "flatten", 10, 85)],
+    ),
+    "flattening goes on at the following opens": (
+        {**FLATTENED, "held": 10.0, "bought": 10.0, "cost": 1_000.0, "max_volume_share": 0.1},
+        [(97, 98, 96, 97, 40), (95, 112, 94, 95, 900)],
+        [(0, "flatten", 4, 97), (1, "flatten", 6, 95)],
+    ),
+    "nothing is bought after flattening": (
+        {**FLATTENED, "held": 10.0, "bought": 10.0, "cost": 1_000.0, "rungs": [(95, 0)]},
+        [(97, 98, 90, 97, 0), (95, 112, 94, 95)],
+        [(1, "flatten", 10, 95)],
     ),
 }
 
@@ -380,7 +487,7 @@ SLIPPED: Cases = {
     ),
 }
 
-FREE = [ENTRIES, STOPS, TARGETS, BOTH, TRAILING, TIME_OUTS, LADDERS]
+FREE = [ENTRIES, STOPS, TARGETS, BOTH, TRAILING, BREAK_EVEN, TIME_OUTS, LADDERS]
 
 
 @both_ways
@@ -391,6 +498,15 @@ def test_fills_without_cost(
     with_rules: Walk, changes: dict[str, Any], rows: list[Row], expected: list[Expected]
 ) -> None:
     assert walk(with_rules, make_trade(**changes), rows, make_rules()) == expected
+
+
+@both_ways
+@pytest.mark.parametrize("name", FLATTENING)
+def test_fills_of_a_flattened_trade(name: str, with_rules: Walk) -> None:
+    changes, rows, expected = FLATTENING[name]
+    share = changes.get("max_volume_share", 1)
+    trade = make_trade(**{key: value for key, value in changes.items() if key != "max_volume_share"})
+    assert walk(with_rules, trade, rows, make_rules(max_volume_share=share)) == expected
 
 
 @both_ways
@@ -425,6 +541,6 @@ def test_entry_without_cash_waits_and_expires(with_rules: Walk) -> None:
 
 
 def test_there_are_cases_of_every_kind() -> None:
-    kinds = [*FREE, PARTIAL, SLIPPED]
+    kinds = [*FREE, FLATTENING, PARTIAL, SLIPPED]
     assert min(len(each) for each in kinds) >= 4
     assert sum(len(each) for each in kinds) == len({name for each in kinds for name in each}) >= 40

@@ -49,12 +49,18 @@ class OrderStatus(StrEnum):
 
 
 class ExitReason(StrEnum):
-    """Why a position is left. `trailing` is a stop that had followed the price."""
+    """Why a position is left.
+
+    `trailing` is a stop that had followed the price, `break_even` one that had been raised to what the trade cost;
+    `flatten` was asked for from outside.
+    """
 
     STOP = "stop"
     TRAILING = "trailing"
     TARGET = "target"
     TIMEOUT = "timeout"
+    BREAK_EVEN = "break_even"
+    FLATTEN = "flatten"
 
 
 class RefusalReason(StrEnum):

@@ -26,8 +26,11 @@ class Position:
 
     `quantity_step`: every quantity of the trade is a multiple of it. `cost` is the cost of what is held,
     `bought_cost` of everything bought, `proceeds` what the sales brought, all without fees.
-    `highest_price` and `lowest_price` are the extremes seen while held; `last_price` is the last close.
+    `highest_price` and `lowest_price` are the extremes seen while held; `last_price` is the last close,
+    which was at `last_bar_at`.
     `leaving` is set once an exit has begun. `entry_until`: the entry's rest is given up then.
+    `stop_reason` is what a touched stop would be: `stop`, or what raised it. Once a price `break_even_distance` above
+    the average entry was seen (0 for never), the stop is raised to the average and `break_even_cost`, a fraction of it.
     """
 
     account: str
@@ -47,6 +50,9 @@ class Position:
     entry_until: datetime
     target_fraction: float | None = None
     trail_distance: Decimal = Decimal(0)
+    break_even_distance: Decimal = Decimal(0)
+    break_even_cost: float = 0.0
+    stop_reason: ExitReason = ExitReason.STOP
     quantity: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
     bought_quantity: Decimal = Decimal(0)
@@ -57,6 +63,7 @@ class Position:
     highest_price: Decimal | None = None
     lowest_price: Decimal | None = None
     last_price: Decimal | None = None
+    last_bar_at: datetime | None = None
     leaving: ExitReason | None = None
     opened_at: datetime | None = None
     closed_at: datetime | None = None

@@ -87,6 +87,8 @@ class Signal:
     further buys below it, first to last; `size_weights` has one share per entry (first the entry,
     then the rungs) and sums to 1. `target_fraction` is set where the target follows the average price
     (target = average * (1 + target_fraction)). `trail_distance` is in price, 0 for none.
+    `break_even_distance` is how far above the average entry the price must have come for the stop to be raised to
+    the average entry and the fees, in price, 0 for never.
     `confidence` is the model's probability, None where no model decided.
     """
 
@@ -104,6 +106,7 @@ class Signal:
     size_weights: tuple[float, ...] = (1.0,)
     target_fraction: float | None = None
     trail_distance: float = 0.0
+    break_even_distance: float = 0.0
     confidence: float | None = None
     regime: Regime = Regime.UNKNOWN
     config_hash: str = ""

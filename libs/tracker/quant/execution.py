@@ -11,11 +11,19 @@ from annotated_types import Ge, Gt, Le
 from tracker.domain.candle import Candle
 from tracker.domain.order import ExitReason, OrderKind
 from tracker.quant import kernel
-from tracker.quant.pricing import BPS, trailed_stop
+from tracker.quant.pricing import BPS, round_trip_cost, secured_stop, trailed_stop
 from tracker.quant.trade import Execution, Trade
 
 # In the order of the kernel's numbers.
-REASONS = (None, ExitReason.STOP, ExitReason.TRAILING, ExitReason.TARGET, ExitReason.TIMEOUT)
+REASONS = (
+    None,
+    ExitReason.STOP,
+    ExitReason.TRAILING,
+    ExitReason.TARGET,
+    ExitReason.TIMEOUT,
+    ExitReason.BREAK_EVEN,
+    ExitReason.FLATTEN,
+)
 _NUMBER_OF = {reason: float(number) for number, reason in enumerate(REASONS)}
 
 
@@ -36,6 +44,10 @@ class ExecutionParams:
     def fee_rate(self, *, maker: bool) -> float:
         """Return the fee as a fraction of the traded value."""
         return (self.maker_fee_bps if maker else self.taker_fee_bps) * BPS
+
+    def round_trip_cost(self) -> float:
+        """Return how far a price must rise, as a fraction, to pay the fees of buying and selling at the market."""
+        return round_trip_cost(self.fee_rate(maker=False))
 
     def numbers(self) -> list[float]:
         """Return the rules as the kernel reads them."""
@@ -75,10 +87,24 @@ def is_quiet(trade: Trade, bar: Candle) -> bool:
 
 
 def observe(trade: Trade, bar: Candle) -> None:
-    """Take a closed bar's extremes in; the trailing stop follows them for the bars to come."""
+    """Take the extremes of a quiet bar in, or of several as one; the stop follows them for the bars to come."""
     trade.highest = max(trade.highest, bar.high)
     trade.lowest = min(trade.lowest, bar.low)
-    trade.stop = trailed_stop(trade.stop, trade.highest, trade.trail_distance)
+    trailed = trailed_stop(trade.stop, trade.highest, trade.trail_distance)
+    if trailed > trade.stop:
+        trade.stop, trade.stop_reason = trailed, ExitReason.TRAILING
+    if trade.break_even_distance > 0.0:
+        average = trade.cost / trade.bought
+        secured = secured_stop(average, bar.high, trade.break_even_distance, trade.break_even_cost)
+        if secured >= trade.stop:
+            trade.stop, trade.stop_reason = secured, ExitReason.BREAK_EVEN
+
+
+def flatten(trade: Trade) -> None:
+    """Begin a sale at the market that was asked for from outside; see `tracker.quant.kernel.flatten`."""
+    numbers, rungs = numbers_of(trade, 0.0, 0.0)
+    kernel.flatten(numbers, rungs)
+    _take_over(trade, numbers, rungs)
 
 
 def numbers_of(trade: Trade, budget: float, cash: float) -> tuple[list[float], list[list[float]]]:
@@ -92,7 +118,7 @@ def numbers_of(trade: Trade, budget: float, cash: float) -> tuple[list[float], l
         trade.entry_rest,
         trade.stop,
         trade.target,
-        trade.initial_stop,
+        _NUMBER_OF[trade.stop_reason],
         math.nan if fraction is None else fraction,
         trade.trail_distance,
         trade.held,
@@ -103,6 +129,8 @@ def numbers_of(trade: Trade, budget: float, cash: float) -> tuple[list[float], l
         _NUMBER_OF[trade.leaving],
         budget,
         cash,
+        trade.break_even_distance,
+        trade.break_even_cost,
     ]
     return numbers, [[each.price, each.rest] for each in trade.rungs]
 
@@ -113,6 +141,7 @@ def _take_over(trade: Trade, numbers: list[float], rungs: list[list[float]]) -> 
     trade.held, trade.bought, trade.cost = numbers[kernel.HELD], numbers[kernel.BOUGHT], numbers[kernel.COST]
     trade.highest, trade.lowest = numbers[kernel.HIGHEST], numbers[kernel.LOWEST]
     trade.leaving = REASONS[int(numbers[kernel.LEAVING])]
+    trade.stop_reason = REASONS[int(numbers[kernel.STOP_REASON])] or ExitReason.STOP
     for rung, (_, rest) in zip(trade.rungs, rungs, strict=True):
         rung.rest = rest
 

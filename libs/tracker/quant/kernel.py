@@ -10,7 +10,8 @@ Order within a bar, which only ever assumes what is certain or what is worse for
 2. The adverse side: the remaining rungs from the top, each only while it lies above the stop, then the stop.
 3. The favourable side: the target, not if the stop was touched. A rung filled in step 2 moves the average and the
    target, and whether the price came back up to it is certain only where the bar closes there.
-4. At the close: the trailing stop, from the highs of closed bars, for the bars to come.
+4. At the close, from the highs of closed bars and for the bars to come: the trailing stop; the break-even stop, which
+   counts only highs that are certain to have come after the last purchase.
 
 Long only. Prices are in quote currency, quantities in base currency, times in Unix seconds.
 """
@@ -26,6 +27,7 @@ from tracker.quant.pricing import (
     limit_sell,
     market_buy,
     market_sell,
+    secured_stop,
     slippage,
     stop_reference,
     trailed_stop,
@@ -34,7 +36,9 @@ from tracker.quant.pricing import (
 # A sequence of floats that can be written to: a list, or a float64 array.
 Numbers: TypeAlias = Any
 
-# A trade: `t[STEP]` and so on. TARGET_FRACTION is NaN where the target does not follow the average price.
+# A trade: `t[STEP]` and so on. TARGET_FRACTION is NaN where the target does not follow the average price. STOP_REASON
+# is what a touched stop would be: LEFT_BY_STOP, or what raised it. BREAK_EVEN_DISTANCE is in price above the average
+# (0 for none), BREAK_EVEN_COST what a round trip costs as a fraction of the price.
 STEP = 0
 OPENS_FROM = 1
 ENTRY_UNTIL = 2
@@ -42,7 +46,7 @@ EXPIRES_AT = 3
 ENTRY_REST = 4
 STOP = 5
 TARGET = 6
-INITIAL_STOP = 7
+STOP_REASON = 7
 TARGET_FRACTION = 8
 TRAIL_DISTANCE = 9
 HELD = 10
@@ -54,7 +58,9 @@ LEAVING = 15
 # What is left, within the bar in work, of the quantity that may trade, and the cash that an entry may cost.
 BUDGET = 16
 CASH = 17
-TRADE_SIZE = 18
+BREAK_EVEN_DISTANCE = 18
+BREAK_EVEN_COST = 19
+TRADE_SIZE = 20
 
 # Why a trade is left, in LEAVING.
 STAYING = 0
@@ -62,6 +68,8 @@ LEFT_BY_STOP = 1
 LEFT_BY_TRAILING = 2
 LEFT_BY_TARGET = 3
 LEFT_BY_TIMEOUT = 4
+LEFT_BY_BREAK_EVEN = 5
+LEFT_BY_FLATTEN = 6
 
 # A bar: `b[BAR_TS]` is its open.
 BAR_TS = 0
@@ -115,7 +123,8 @@ def walk(t: Numbers, rungs: Numbers, b: Numbers, r: Numbers, out: Numbers) -> in
     deep = count > before and out[before][OUT_LEG] >= 0
     count = _on_the_way_up(t, rungs, b, out, count, deep)
     if t[HELD] > 0.0:
-        observe(t, b)
+        # A rung filled after the open: whether the high came before it or after is not known, the close came after.
+        _take_in(t, b, b[BAR_CLOSE] if deep else b[BAR_HIGH])
     return count
 
 
@@ -132,10 +141,18 @@ def is_quiet(t: Numbers, rungs: Numbers, b: Numbers) -> bool:
 
 
 def observe(t: Numbers, b: Numbers) -> None:
-    """Take a closed bar's extremes in; the trailing stop follows them for the bars to come."""
-    t[HIGHEST] = max(t[HIGHEST], b[BAR_HIGH])
-    t[LOWEST] = min(t[LOWEST], b[BAR_LOW])
-    t[STOP] = trailed_stop(t[STOP], t[HIGHEST], t[TRAIL_DISTANCE])
+    """Take a quiet bar's extremes in; the stop follows them for the bars to come."""
+    _take_in(t, b, b[BAR_HIGH])
+
+
+def flatten(t: Numbers, rungs: Numbers) -> None:
+    """Begin a sale at the market that was asked for from outside; nothing more is bought.
+
+    It goes on at the opens of the bars to come. A trade that holds nothing is done; one that is already being sold at
+    the market keeps its reason.
+    """
+    if t[LEAVING] == STAYING or t[LEAVING] == LEFT_BY_TARGET:
+        _leave(t, rungs, LEFT_BY_FLATTEN)
 
 
 def is_done(t: Numbers) -> bool:
@@ -143,17 +160,30 @@ def is_done(t: Numbers) -> bool:
     return t[HELD] == 0.0 and (t[ENTRY_REST] == 0.0 or t[LEAVING] != STAYING)
 
 
+def _take_in(t: Numbers, b: Numbers, seen: float) -> None:
+    """Take a closed bar in; `seen` is its highest price after the last purchase."""
+    t[HIGHEST] = max(t[HIGHEST], b[BAR_HIGH])
+    t[LOWEST] = min(t[LOWEST], b[BAR_LOW])
+    trailed = trailed_stop(t[STOP], t[HIGHEST], t[TRAIL_DISTANCE])
+    if trailed > t[STOP]:
+        t[STOP], t[STOP_REASON] = trailed, LEFT_BY_TRAILING
+    if t[BREAK_EVEN_DISTANCE] > 0.0:
+        secured = secured_stop(t[COST] / t[BOUGHT], seen, t[BREAK_EVEN_DISTANCE], t[BREAK_EVEN_COST])
+        if secured >= t[STOP]:
+            t[STOP], t[STOP_REASON] = secured, LEFT_BY_BREAK_EVEN
+
+
 def _at_open(t: Numbers, rungs: Numbers, b: Numbers, r: Numbers, out: Numbers) -> int:
     count = 0
     if t[LEAVING] != STAYING and t[LEAVING] != LEFT_BY_TARGET:
         return _sell_at_market(t, b, r, b[BAR_OPEN], True, out, count)
     if b[BAR_TS] >= t[EXPIRES_AT]:
-        _leave(t, rungs, _stop_reason(t) if b[BAR_OPEN] <= t[STOP] else LEFT_BY_TIMEOUT)
+        _leave(t, rungs, t[STOP_REASON] if b[BAR_OPEN] <= t[STOP] else LEFT_BY_TIMEOUT)
         return _sell_at_market(t, b, r, b[BAR_OPEN], True, out, count)
     count = _enter(t, b, r, out, count)
     count = _fill_rungs(t, rungs, b, True, out, count)
     if t[HELD] > 0.0 and b[BAR_OPEN] <= t[STOP]:
-        _leave(t, rungs, _stop_reason(t))
+        _leave(t, rungs, t[STOP_REASON])
         count = _sell_at_market(t, b, r, b[BAR_OPEN], True, out, count)
     elif t[HELD] > 0.0 and b[BAR_OPEN] >= t[TARGET]:
         count = _sell_at_target(t, rungs, b[BAR_OPEN], True, out, count)
@@ -167,7 +197,7 @@ def _on_the_way_down(t: Numbers, rungs: Numbers, b: Numbers, r: Numbers, out: Nu
     count = _fill_rungs(t, rungs, b, False, out, count)
     reference = stop_reference(t[STOP], b[BAR_OPEN], b[BAR_LOW])
     if not math.isnan(reference):
-        _leave(t, rungs, _stop_reason(t))
+        _leave(t, rungs, t[STOP_REASON])
         count = _sell_at_market(t, b, r, reference, False, out, count)
     return count
 
@@ -286,16 +316,12 @@ def _write(
     return count + 1
 
 
-def _leave(t: Numbers, rungs: Numbers, reason: int) -> None:
+def _leave(t: Numbers, rungs: Numbers, reason: float) -> None:
     """Begin an exit: from here on nothing is bought."""
     t[LEAVING] = reason
     t[ENTRY_REST] = 0.0
     for index in range(len(rungs)):
         rungs[index][RUNG_REST] = 0.0
-
-
-def _stop_reason(t: Numbers) -> int:
-    return LEFT_BY_TRAILING if t[STOP] > t[INITIAL_STOP] else LEFT_BY_STOP
 
 
 def _buy_price(quantity: float, b: Numbers, r: Numbers) -> float:

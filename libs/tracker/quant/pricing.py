@@ -59,6 +59,19 @@ def trailed_stop(stop: float, highest: float, distance: float) -> float:
     return max(stop, highest - distance) if distance > 0 else stop
 
 
+def secured_stop(average: float, seen: float, distance: float, cost: float) -> float:
+    """Return the stop at which a trade breaks even, NaN until the price has been seen `distance` above the average.
+
+    `cost` is what a round trip costs as a fraction of the price; a distance of 0 is none.
+    """
+    return average * (1.0 + cost) if distance > 0 and seen >= average + distance else math.nan
+
+
+def round_trip_cost(fee: float) -> float:
+    """Return how far a price must rise, as a fraction, to pay for a buy and a sale at `fee`, a fraction as well."""
+    return (1.0 + fee) / (1.0 - fee) - 1.0
+
+
 def floor_to_step(quantity: float, step: float) -> float:
     """Return the largest multiple of `step` that is not above `quantity`."""
     return math.floor(quantity / step + LOT_TOLERANCE) * step

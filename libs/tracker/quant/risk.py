@@ -96,8 +96,10 @@ def signal_defect(signal: Signal) -> str | None:
         return f"size_weights {weights} must be above 0 and sum to 1"
     if signal.expires_at <= signal.decided_at:
         return f"expires_at {signal.expires_at.isoformat()} is not after decided_at"
-    if not (math.isfinite(signal.trail_distance) and signal.trail_distance >= 0):
-        return f"trail_distance is {signal.trail_distance}, it must be a finite number of at least 0"
+    for name in ("trail_distance", "break_even_distance"):
+        distance: float = getattr(signal, name)
+        if not (math.isfinite(distance) and distance >= 0):
+            return f"{name} is {distance}, it must be a finite number of at least 0"
     if signal.target_fraction is not None and not 0 < signal.target_fraction < math.inf:
         return f"target_fraction is {signal.target_fraction}, it must be a finite number above 0"
     return None

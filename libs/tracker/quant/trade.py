@@ -22,7 +22,9 @@ class Trade:
 
     `step`: every quantity is a multiple of it. Bars that open before `opens_from` do not concern the trade;
     `entry_rest` is given up at `entry_until`. `bought` and `cost` cover all buys. `leaving` is set once an
-    exit has begun: from then on nothing is bought.
+    exit has begun: from then on nothing is bought. `stop_reason` is what a touched stop would be: `stop`, or what
+    raised it. `break_even_distance` is in price above the average (0 for none), `break_even_cost` what a round trip
+    costs as a fraction of the price.
     """
 
     step: float
@@ -32,9 +34,11 @@ class Trade:
     entry_rest: float
     stop: float
     target: float
-    initial_stop: float
     target_fraction: float | None = None
     trail_distance: float = 0.0
+    stop_reason: ExitReason = ExitReason.STOP
+    break_even_distance: float = 0.0
+    break_even_cost: float = 0.0
     rungs: list[Rung] = field(default_factory=list[Rung])
     held: float = 0.0
     bought: float = 0.0

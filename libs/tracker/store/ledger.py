@@ -96,6 +96,8 @@ def _position_facts(each: Position) -> tuple[object, ...]:
         each.initial_stop_price,
         each.target_fraction,
         each.trail_distance,
+        each.break_even_distance,
+        each.break_even_cost,
         each.expires_at,
         each.entry_until,
     )
@@ -112,10 +114,12 @@ def _position_state(each: Position) -> tuple[object, ...]:
         each.realised_pnl,
         each.fees,
         each.stop_price,
+        each.stop_reason.value,
         each.target_price,
         each.highest_price,
         each.lowest_price,
         each.last_price,
+        each.last_bar_at,
         each.leaving,
         each.opened_at,
         each.closed_at,
@@ -227,5 +231,6 @@ def _position(row: Row) -> Position:
         side=Side(facts.pop("side")),
         status=PositionStatus(facts.pop("status")),
         leaving=None if leaving is None else ExitReason(leaving),
+        stop_reason=ExitReason(facts.pop("stop_reason")),
         **facts,
     )

@@ -214,6 +214,7 @@ def _signal(row: Row) -> Signal:
         size_weights=tuple(row["size_weights"]),
         target_fraction=row["target_fraction"],
         trail_distance=row["trail_distance"],
+        break_even_distance=row["break_even_distance"],
         confidence=row["confidence"],
         regime=Regime(row["market_regime"]),
         config_hash=row["config_hash"],

@@ -51,13 +51,9 @@ def make_trade(*, rungs: Iterable[tuple[float, float]] = (), **changes: Any) -> 
         "expires_at": 6_000,
         "entry_rest": 10.0,
         "stop": 90.0,
-        "initial_stop": 90.0,
         "target": 110.0,
     }
-    plain |= changes
-    if "stop" in changes and "initial_stop" not in changes:
-        plain["initial_stop"] = changes["stop"]
-    return Trade(**plain, rungs=[Rung(price, quantity) for price, quantity in rungs])
+    return Trade(**plain | changes, rungs=[Rung(price, quantity) for price, quantity in rungs])
 
 
 def make_candles(rows: Iterable[tuple[float, ...]], seconds: int = 60) -> list[Candle]:

@@ -81,4 +81,4 @@ def random_signal(
         )
     if strategy == TRAILING:
         return replace(plain, trail_distance=price * 0.005)
-    return plain
+    return replace(plain, break_even_distance=price * 0.007)

@@ -36,7 +36,7 @@ async def test_batches_do_not_matter(desk: Desk) -> None:
         await desk.forget()
     first, *others = ledgers
     reasons = {row["exit_reason"] for row in first["trade_logs"]}
-    assert reasons == {"stop", "trailing", "target", "timeout"}
+    assert reasons == {"stop", "trailing", "target", "timeout", "break_even"}
     assert len(first["trade_logs"]) > 20
     assert {row["status"] for row in first["orders"]} >= {"filled", "cancelled", "refused"}
     for other in others:

@@ -32,14 +32,15 @@ from tracker.runtime.trading_rules import load_trading_rules
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 TRADING = load_trading_rules(CONFIGS)
+BREAK_EVEN = {"break_even_r": 0.5}
 
 
-def plan_of(strategy: Strategy, first: int, end: int) -> BacktestPlan:
-    """Return the shipped configuration over a span."""
+def plan_of(strategy: Strategy, first: int, end: int, **changes: float) -> BacktestPlan:
+    """Return the shipped configuration, with some parameters changed, over a span."""
     config = load_strategy(CONFIGS, strategy)
     return BacktestPlan(
         rule=RULES[strategy],
-        params=config.params,
+        params=replace(config.params, **changes),
         config_hash=config.hash,
         timeframe=config.timeframe,
         trading=TRADING,
@@ -70,10 +71,10 @@ def two_markets() -> list[SymbolMarket]:
     return [market(number, liquid(walk(12_000, seed=number, step=300))) for number in (1, 2)]
 
 
-def run(strategy: Strategy, markets: list[SymbolMarket]) -> BacktestResult:
-    """Run the shipped configuration over what follows the warm-up."""
+def run(strategy: Strategy, markets: list[SymbolMarket], **changes: float) -> BacktestResult:
+    """Run the shipped configuration, with some parameters changed, over what follows the warm-up."""
     end = int(markets[0].decision.ts[-1]) + M15
-    return run_backtest(plan_of(strategy, START + 20 * 86_400, end), markets, trade_all)
+    return run_backtest(plan_of(strategy, START + 20 * 86_400, end, **changes), markets, trade_all)
 
 
 @pytest.mark.parametrize("strategy", list(RULES))
@@ -91,15 +92,19 @@ def test_the_books_balance_and_the_curve_ends_where_the_account_does(strategy: S
     assert (result.traded.verdicts >= 0).all()
 
 
-@pytest.mark.parametrize("strategy", list(RULES))
-def test_the_ledger_would_have_written_the_same(strategy: Strategy) -> None:
+@pytest.mark.parametrize(
+    ("strategy", "changes"),
+    [*((each, {}) for each in RULES), *((Strategy(each), BREAK_EVEN) for each in ("swing", "channel"))],
+)
+def test_the_ledger_would_have_written_the_same(strategy: Strategy, changes: dict[str, float]) -> None:
     """The paper trader's own engine in decimals, over the same signals: only rounding may differ."""
     markets = two_markets()
-    result = run(strategy, markets)
+    result = run(strategy, markets, **changes)
     signals = ledger_signals(result.plan, result.looks, markets)
     book = trade_in_ledger(TRADING, result.plan.rules_hash, result.plan.span, markets, signals).engine.book
     trades, fills = result.traded.trades, result.traded.fills
     assert len(signals) == len(result.signals)
+    assert ("break_even" in exit_reasons(trades)) == bool(changes)
     assert len(book.trades) == len(trades)
     assert [seconds_of(each.entry_time) for each in book.trades] == trades.entry_time.tolist()
     assert [seconds_of(each.exit_time) for each in book.trades] == trades.exit_time.tolist()

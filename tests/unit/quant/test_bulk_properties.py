@@ -73,6 +73,7 @@ def plans_of(rng: np.random.Generator, symbols: int, times: list[int]) -> Plans:
     plans[:, desk.PLAN_TARGET] = rng.uniform(101.0, 112.0, n)
     plans[:, desk.PLAN_FRACTION] = rng.choice([np.nan, 0.02], n)
     plans[:, desk.PLAN_TRAIL] = rng.choice([0.0, 4.0, 12.0], n)
+    plans[:, desk.PLAN_BREAK_EVEN] = rng.choice([0.0, 1.0, 5.0], n)
     plans[:, desk.PLAN_EXPIRES_AT] = decided + rng.choice([2, 10, 10_000], n) * MINUTE
     with_ladder = rng.random(n) < 0.5
     ladders = np.where(with_ladder[:, None], [97.0, 94.0], np.nan)
@@ -89,7 +90,7 @@ def plans_of(rng: np.random.Generator, symbols: int, times: list[int]) -> Plans:
 
 @st.composite
 def worlds(draw: st.DrawFn, *, at_once: bool = False) -> World:
-    """Draw a world; `at_once`: all signals in the first minute, each with a sliver of the cash."""
+    """Draw a world; `at_once`: all signals in the first minute, a sliver of the cash each, none to break even."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     symbols, bars = draw(st.integers(1, 4)), draw(st.integers(2, 40))
     every = draw(st.integers(1, 5))
@@ -100,7 +101,10 @@ def worlds(draw: st.DrawFn, *, at_once: bool = False) -> World:
     limits[desk.LIMIT_VOLUME_SHARE] = draw(st.sampled_from([0.01, 0.5, 1.0]))
     limits[desk.LIMIT_SLIP_RESERVE] = 0.005
     times = [MINUTE] if at_once else [each * MINUTE for each in range(1, bars, every)]
-    return World(market_of(rng, symbols, bars), plans_of(rng, symbols, times), limits)
+    world = World(market_of(rng, symbols, bars), plans_of(rng, symbols, times), limits)
+    if at_once:
+        world.plans.plans[:, desk.PLAN_BREAK_EVEN] = 0.0
+    return world
 
 
 @st.composite
@@ -151,11 +155,11 @@ def test_a_stop_is_never_better_than_the_worst_path(world: World, costs: Floats)
     seen: set[int] = set()
     for fill in fills[fills[:, desk.FILL_LEG] == kernel.LEG_EXIT]:
         signal, reason = int(fill[desk.FILL_SIGNAL]), int(fill[desk.FILL_REASON])
-        if signal in seen or reason not in (kernel.LEFT_BY_STOP, kernel.LEFT_BY_TRAILING):
+        if signal in seen or reason not in (kernel.LEFT_BY_STOP, kernel.LEFT_BY_TRAILING, kernel.LEFT_BY_BREAK_EVEN):
             continue
         seen.add(signal)
-        # A stop that trails was never higher than at the end.
-        trailed = reason == kernel.LEFT_BY_TRAILING
+        # A stop that was raised was never higher than at the end.
+        trailed = reason != kernel.LEFT_BY_STOP
         stop = record.ends[signal, desk.END_STOP] if trailed else world.plans.plans[signal, desk.PLAN_STOP]
         opened, reference = world.bar_of(fill)[kernel.BAR_OPEN], fill[desk.FILL_REFERENCE]
         assert fill[desk.FILL_PRICE] <= reference
@@ -183,7 +187,7 @@ def test_higher_fees_never_pay(world: World, costs: Floats, maker: float, taker:
     dearer[kernel.TAKER_FEE] += maker + taker
     cheap, record, fills = world.trade(costs)
     dear, dear_record, dear_fills = world.trade(dearer)
-    # The same trades: sizes were settled before the first fee was paid.
+    # The same trades: sizes were settled before the first fee was paid, and no stop goes to where fees are paid for.
     apart = [desk.FILL_SIGNAL, desk.FILL_LEG, desk.FILL_QUANTITY, desk.FILL_PRICE, desk.FILL_BAR_TS, desk.FILL_REASON]
     assert np.array_equal(fills[:, apart], dear_fills[:, apart])
     assert np.array_equal(record.ends, dear_record.ends, equal_nan=True)

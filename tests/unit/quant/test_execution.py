@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tracker.domain.order import ExitReason
-from tracker.quant.execution import is_quiet, volume_budget, walk_bar
+from tracker.quant.execution import flatten, is_quiet, volume_budget, walk_bar
 from tracker.quant.trade import Trade
 from tracker.testing.trades import make_candles, make_rules, make_trade
 
@@ -47,3 +47,38 @@ def test_a_quiet_bar_is_one_that_walks_to_the_same_state() -> None:
     assert is_quiet(trade, calm)
     assert walk_bar(trade, calm, make_rules(), 1_000.0) == []
     assert trade.stop == 99.5
+
+
+def test_flattening_begins_a_sale_and_buys_no_more() -> None:
+    trade = make_trade(rungs=[(95, 10)])
+    walk(trade, [(100, 101, 99, 100, 5)])
+    flatten(trade)
+    assert (trade.leaving, trade.entry_rest, trade.rungs[0].rest) == (ExitReason.FLATTEN, 0.0, 0.0)
+    assert not trade.done
+    walk(trade, [FLAT])
+    assert trade.done
+
+
+def test_flattening_a_trade_that_holds_nothing_ends_it() -> None:
+    trade = make_trade()
+    flatten(trade)
+    assert trade.done
+
+
+def test_flattening_takes_a_target_over_but_no_stop() -> None:
+    trade, other = make_trade(), make_trade()
+    walk(trade, [FLAT, (100, 111, 99, 105, 4)])
+    walk(other, [FLAT, (100, 101, 88, 95, 4)])
+    assert (trade.leaving, other.leaving) == (ExitReason.TARGET, ExitReason.STOP)
+    for each in (trade, other):
+        flatten(each)
+    assert (trade.leaving, other.leaving) == (ExitReason.FLATTEN, ExitReason.STOP)
+
+
+def test_a_stop_at_what_the_trade_cost_pays_for_its_fees() -> None:
+    rules = make_rules(taker_fee_bps=26)
+    trade = make_trade(break_even_distance=3.0, break_even_cost=rules.round_trip_cost())
+    walk(trade, [FLAT, (100, 104, 100, 103)])
+    fee = rules.fee_rate(maker=False)
+    assert trade.stop_reason is ExitReason.BREAK_EVEN
+    assert abs(10 * trade.stop * (1 - fee) - 10 * 100 * (1 + fee)) < 1e-9

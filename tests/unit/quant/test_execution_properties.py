@@ -22,6 +22,8 @@ from tracker.quant.trade import Execution, Trade
 from tracker.testing.trades import NOON, make_trade
 
 STEP = Decimal("0.001")
+INITIAL_STOP = 90.0
+STOPS = (ExitReason.STOP, ExitReason.TRAILING, ExitReason.BREAK_EVEN)
 
 
 @st.composite
@@ -47,6 +49,8 @@ def trades(draw: st.DrawFn) -> Trade:
         rungs=rungs,
         target_fraction=draw(st.sampled_from([None, 0.01, 0.05])),
         trail_distance=draw(st.sampled_from([0.0, 3.0, 10.0])),
+        break_even_distance=draw(st.sampled_from([0.0, 1.0, 6.0])),
+        break_even_cost=draw(st.sampled_from([0.0, 0.005])),
         expires_at=draw(st.sampled_from([0, 120, 400, 6_000])),
         entry_until=draw(st.sampled_from([60, 180])),
     )
@@ -103,12 +107,14 @@ def test_a_stop_is_never_better_than_the_worst_path(
         stop = trade.stop
         began = trade.leaving in (None, ExitReason.TARGET)
         for each in walk_bar(trade, bar, params, volume_budget(bar, params)):
-            if each.reason in (ExitReason.STOP, ExitReason.TRAILING) and began:
+            if each.reason in STOPS and began:
                 assert each.price <= min(stop, bar.open if each.at_open else stop)
                 if bar.open <= stop:
                     assert each.reference == bar.open
-    if trade.trail_distance == 0:
-        assert trade.stop == trade.initial_stop
+        assert trade.stop >= stop
+    assert (trade.stop > INITIAL_STOP) == (trade.stop_reason is not ExitReason.STOP)
+    assert trade.trail_distance > 0 or trade.stop_reason is not ExitReason.TRAILING
+    assert trade.break_even_distance > 0 or trade.stop_reason is not ExitReason.BREAK_EVEN
 
 
 @given(trades(), candles(), rules(), st.floats(0, 50))

@@ -36,10 +36,9 @@ def test_the_compiled_kernel_is_the_plain_one_bit_for_bit(
 
 @given(trades(), candles())
 def test_a_trade_observes_a_bar_as_its_numbers_do(trade: Trade, bars: list[Candle]) -> None:
-    numbers, _ = numbers_of(trade, 0.0, 0.0)
+    trade.held, trade.bought, trade.cost = 10.0, 10.0, 1_000.0
+    numbers, rungs = numbers_of(trade, 0.0, 0.0)
     for bar in bars:
         observe(trade, bar)
         kernel.observe(numbers, bar)
-        assert (trade.highest, trade.lowest, trade.stop) == (
-            numbers[kernel.HIGHEST], numbers[kernel.LOWEST], numbers[kernel.STOP],
-        )
+        assert numbers_of(trade, 0.0, 0.0) == (numbers, rungs)

@@ -74,6 +74,8 @@ def test_refusals_carry_reason_and_note(
         ({"expires_at": NOON - timedelta(hours=1)}, "expires_at"),
         ({"trail_distance": -1.0}, "trail_distance"),
         ({"trail_distance": math.nan}, "trail_distance"),
+        ({"break_even_distance": -1.0}, "break_even_distance"),
+        ({"break_even_distance": math.inf}, "break_even_distance"),
         ({"target_fraction": 0.0}, "target_fraction"),
         ({"target_fraction": math.nan}, "target_fraction"),
     ],

@@ -76,6 +76,8 @@ def proposals(rng: random.Random, instrument: Instrument, series: CandleSeries) 
             expires_at=at + timedelta(minutes=rng.choice([7, 45, 300])),
         )
         shape = rng.randrange(3)
+        if rng.random() < 0.5:
+            signal = replace(signal, break_even_distance=price * rng.choice([0.002, 0.006]))
         if shape == 0:
             signal = replace(signal, trail_distance=price * 0.004)
         elif shape == 1 and signal.stop < price * 0.995:

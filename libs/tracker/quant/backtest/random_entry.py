@@ -10,7 +10,15 @@ from tracker.quant.backtest.market import SymbolMarket
 from tracker.quant.backtest.run import BacktestResult
 from tracker.quant.backtest.signals import SignalTable
 from tracker.quant.bars import Floats
-from tracker.quant.bulk.desk import PLAN_ENTRY, PLAN_EXPIRES_AT, PLAN_FRACTION, PLAN_STOP, PLAN_TARGET, PLAN_TRAIL
+from tracker.quant.bulk.desk import (
+    PLAN_BREAK_EVEN,
+    PLAN_ENTRY,
+    PLAN_EXPIRES_AT,
+    PLAN_FRACTION,
+    PLAN_STOP,
+    PLAN_TARGET,
+    PLAN_TRAIL,
+)
 from tracker.quant.execution import ExecutionParams, volume_budget, walk_bar
 from tracker.quant.metrics import average_trade, random_entry_p_value
 from tracker.quant.portfolio.series import CandleSeries, next_event, observe_stretch
@@ -99,10 +107,11 @@ def transplanted(
         expires_at=decided_at + int(plan[PLAN_EXPIRES_AT]) - int(signals.decided_at[signal]),
         entry_rest=quantity * weights[0],
         stop=float(plan[PLAN_STOP]) * scale,
-        initial_stop=float(plan[PLAN_STOP]) * scale,
         target=float(plan[PLAN_TARGET]) * scale,
         target_fraction=None if np.isnan(fraction) else fraction,
         trail_distance=float(plan[PLAN_TRAIL]) * scale,
+        break_even_distance=float(plan[PLAN_BREAK_EVEN]) * scale,
+        break_even_cost=rules.round_trip_cost(),
         rungs=[Rung(level, quantity * weight) for level, weight in zip(levels[1:], weights[1:], strict=True)],
     )
 

@@ -12,6 +12,7 @@ from tracker.quant.backtest.looks import Looks
 from tracker.quant.backtest.market import SymbolMarket
 from tracker.quant.bars import Floats, Ints, Objects
 from tracker.quant.bulk.desk import (
+    PLAN_BREAK_EVEN,
     PLAN_ENTRY,
     PLAN_EXPIRES_AT,
     PLAN_FRACTION,
@@ -99,5 +100,6 @@ def _plans(proposals: Proposals) -> Floats:
     plans[:, PLAN_TARGET] = proposals.target
     plans[:, PLAN_FRACTION] = proposals.target_fraction
     plans[:, PLAN_TRAIL] = proposals.trail_distance
+    plans[:, PLAN_BREAK_EVEN] = proposals.break_even_distance
     plans[:, PLAN_EXPIRES_AT] = proposals.expires_at
     return plans

@@ -16,7 +16,8 @@ PLAN_TARGET = 2
 PLAN_FRACTION = 3
 PLAN_TRAIL = 4
 PLAN_EXPIRES_AT = 5
-PLAN_SIZE = 6
+PLAN_BREAK_EVEN = 6
+PLAN_SIZE = 7
 
 # What is known of a symbol, a row of `symbols`; an entry is given up after SYMBOL_ENTRY_SECONDS.
 SYMBOL_LOT = 0

@@ -1,7 +1,8 @@
 """The engine's walk over years on plain arrays.
 
-What `tracker.quant.portfolio.engine` does minute for minute, from one event to the next; only the ledger's rounding (prices to 12 digits, fees up
-to 1e-8) is left out. Everything here can run as it is, and is compiled by `tracker.quant.compiled`.
+What `tracker.quant.portfolio.engine` does minute for minute, from one event to the next; only the ledger's rounding
+(prices to 12 digits, fees up to 1e-8) is left out. Everything here can run as it is, and is compiled by
+`tracker.quant.compiled`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from tracker.quant.bulk.desk import (
     LIVE,
     NO_CASH,
     NO_EQUITY,
+    PLAN_BREAK_EVEN,
     PLAN_ENTRY,
     PLAN_EXPIRES_AT,
     PLAN_FRACTION,
@@ -72,6 +74,8 @@ from tracker.quant.kernel import (
     BAR_TS,
     BAR_VOLUME,
     BOUGHT,
+    BREAK_EVEN_COST,
+    BREAK_EVEN_DISTANCE,
     BUDGET,
     CASH,
     COST,
@@ -80,8 +84,8 @@ from tracker.quant.kernel import (
     EXPIRES_AT,
     HELD,
     HIGHEST,
-    INITIAL_STOP,
     LEAVING,
+    LEFT_BY_STOP,
     LEG_ENTRY,
     LEG_EXIT,
     LOWEST,
@@ -97,6 +101,7 @@ from tracker.quant.kernel import (
     STAYING,
     STEP,
     STOP,
+    STOP_REASON,
     TAKER_FEE,
     TARGET,
     TARGET_FRACTION,
@@ -106,7 +111,7 @@ from tracker.quant.kernel import (
     observe,
     walk,
 )
-from tracker.quant.pricing import floor_to_step
+from tracker.quant.pricing import floor_to_step, round_trip_cost
 
 # A number out of an array of integers, which the type checker takes for an array.
 Integer: TypeAlias = Any
@@ -334,9 +339,10 @@ def _size(
     trade[OPENS_FROM] = plans.times[signal]
     trade[ENTRY_UNTIL] = plans.times[signal] + symbol[SYMBOL_ENTRY_SECONDS]
     trade[EXPIRES_AT] = plan[PLAN_EXPIRES_AT]
-    trade[STOP] = trade[INITIAL_STOP] = plan[PLAN_STOP]
+    trade[STOP], trade[STOP_REASON] = plan[PLAN_STOP], LEFT_BY_STOP
     trade[TARGET], trade[TARGET_FRACTION] = plan[PLAN_TARGET], plan[PLAN_FRACTION]
-    trade[TRAIL_DISTANCE] = plan[PLAN_TRAIL]
+    trade[TRAIL_DISTANCE], trade[BREAK_EVEN_DISTANCE] = plan[PLAN_TRAIL], plan[PLAN_BREAK_EVEN]
+    trade[BREAK_EVEN_COST] = round_trip_cost(rules[TAKER_FEE])
     trade[HELD] = trade[BOUGHT] = trade[COST] = 0.0
     trade[HIGHEST], trade[LOWEST], trade[LEAVING] = -math.inf, math.inf, STAYING
     return TAKEN

@@ -38,7 +38,8 @@ def moment_of(seconds: int) -> datetime:
 class LiveTrade:
     """A trade in work: the ledger's rows and the floats that the rules read.
 
-    `rungs` names the legs of `trade.rungs`, in the same order.
+    `rungs` names the legs of `trade.rungs`, in the same order; `last` is the last close, which was at `last_at` (Unix
+    seconds).
     """
 
     position: Position
@@ -47,12 +48,14 @@ class LiveTrade:
     trade: Trade = field(init=False)
     rungs: list[str] = field(init=False)
     last: float | None = field(init=False)
+    last_at: int = field(init=False)
     touched: bool = False
 
     def __post_init__(self) -> None:
         """Work out the floats."""
         last = self.position.last_price
         self.last = None if last is None else float(last)
+        self.last_at = 0 if self.position.last_bar_at is None else seconds_of(self.position.last_bar_at)
         self.reload()
 
     @property
@@ -69,6 +72,10 @@ class LiveTrade:
         self.rungs = [order.key.leg for order in ladder]
         self.trade = _working(self.position, self.orders.get(ENTRY_LEG), ladder)
 
+    def see(self, close: float, at: int) -> None:
+        """Take in the close of a bar, at a moment in Unix seconds."""
+        self.last, self.last_at, self.touched = close, at, True
+
     def settle(self) -> Position:
         """Take what the rules changed over into the ledger's row and return it."""
         trade = self.trade
@@ -76,10 +83,12 @@ class LiveTrade:
             self.position,
             stop_price=decimal_of(trade.stop),
             target_price=decimal_of(trade.target),
+            stop_reason=trade.stop_reason,
             leaving=trade.leaving,
             highest_price=decimal_of(trade.highest) if math.isfinite(trade.highest) else None,
             lowest_price=decimal_of(trade.lowest) if math.isfinite(trade.lowest) else None,
             last_price=None if self.last is None else decimal_of(self.last),
+            last_bar_at=None if self.last is None or not self.last_at else moment_of(self.last_at),
         )
         return self.position
 
@@ -185,10 +194,12 @@ def _working(position: Position, entry: Order | None, ladder: list[Order]) -> Tr
         expires_at=seconds_of(position.expires_at),
         entry_rest=0.0 if entry is None else float(entry.rest),
         stop=float(position.stop_price),
-        initial_stop=float(position.initial_stop_price),
+        stop_reason=position.stop_reason,
         target=float(position.target_price),
         target_fraction=position.target_fraction,
         trail_distance=float(position.trail_distance),
+        break_even_distance=float(position.break_even_distance),
+        break_even_cost=position.break_even_cost,
         rungs=[Rung(float(order.limit_price or 0), float(order.rest)) for order in ladder],
         held=float(position.quantity) if held else 0.0,
         bought=float(position.bought_quantity),

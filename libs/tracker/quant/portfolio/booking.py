@@ -19,8 +19,11 @@ from tracker.domain.order import (
 from tracker.domain.position import PositionStatus
 from tracker.quant.execution import ExecutionParams
 from tracker.quant.ledger import book_account, book_order, book_position, booked, fill_of, order_key, trade_of
-from tracker.quant.portfolio.book import Book, LiveTrade, moment_of
+from tracker.quant.portfolio.book import Book, LiveTrade, moment_of, seconds_of
 from tracker.quant.trade import Execution
+
+# Exits for which no price was set: what they refer to is the price they began at.
+AT_MARKET = (ExitReason.TIMEOUT, ExitReason.FLATTEN)
 
 
 def book_executions(
@@ -32,7 +35,7 @@ def book_executions(
     rules: ExecutionParams,
 ) -> None:
     """Write a bar's fills into the book and end what they end."""
-    live.last, live.touched = candle.close, True
+    live.see(candle.close, seconds_of(closed_at))
     live.settle()
     for execution in executions:
         order = _order_of(book, live, execution, closed_at)
@@ -88,7 +91,7 @@ def _exit_order(book: Book, live: LiveTrade, reference: float, at: datetime) -> 
         quantity=position.quantity,
         placed_at=at,
         limit_price=level if reason is ExitReason.TARGET else None,
-        reference_price=price_of(reference) if reason is ExitReason.TIMEOUT else level,
+        reference_price=price_of(reference) if reason in AT_MARKET else level,
         signal_id=position.signal_id,
         config_hash=position.config_hash,
         rules_hash=position.rules_hash,

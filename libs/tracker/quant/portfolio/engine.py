@@ -105,7 +105,7 @@ class Engine:
         trade = live.trade
         if is_quiet(trade, candle):
             observe(trade, candle)
-            live.last, live.touched = candle.close, True
+            live.see(candle.close, minute.close)
             return
         symbol_id = live.instrument.symbol_id
         budget = minute.budgets.get(symbol_id, volume_budget(candle, self._execution))
@@ -150,7 +150,7 @@ class Engine:
                 instrument,
                 self.book.account.account,
                 self._rules_hash,
-                self._execution.entry_valid_bars,
+                self._execution,
             )
         )
         return True

@@ -19,12 +19,18 @@ from tracker.domain.order import (
 )
 from tracker.domain.position import Position, PositionStatus
 from tracker.domain.signal import Signal
+from tracker.quant.execution import ExecutionParams
 from tracker.quant.portfolio.book import LiveTrade
 from tracker.quant.sizing import Approved
 
 
 def planned(
-    signal: Signal, approved: Approved, instrument: Instrument, account: str, rules_hash: str, entry_bars: int
+    signal: Signal,
+    approved: Approved,
+    instrument: Instrument,
+    account: str,
+    rules_hash: str,
+    execution: ExecutionParams,
 ) -> LiveTrade:
     """Return the trade that an approved signal becomes: a market entry and its ladder's resting rungs."""
     orders = [_buy(signal, account, rules_hash, approved, index) for index in range(len(approved.quantities))]
@@ -45,7 +51,9 @@ def planned(
         expires_at=signal.expires_at,
         target_fraction=signal.target_fraction,
         trail_distance=decimal_of(signal.trail_distance),
-        entry_until=signal.decided_at + entry_bars * instrument.base_timeframe.duration,
+        break_even_distance=decimal_of(signal.break_even_distance),
+        break_even_cost=execution.round_trip_cost(),
+        entry_until=signal.decided_at + execution.entry_valid_bars * instrument.base_timeframe.duration,
     )
     return LiveTrade(
         position=position, instrument=instrument, orders={order.key.leg: order for order in orders}

@@ -9,7 +9,7 @@ import numpy as np
 
 from tracker.domain.candle import Candle
 from tracker.quant.bars import BarArrays, Bools, Floats, Ints
-from tracker.quant.pricing import trailed_stop
+from tracker.quant.execution import observe
 from tracker.quant.trade import Trade
 
 # Bars looked at in one go: short first, since most trades have news soon.
@@ -59,16 +59,17 @@ def next_event(trade: Trade, series: CandleSeries, start: int) -> int:
     if start >= total or trade.held <= 0.0 or trade.entry_rest > 0.0 or trade.leaving is not None:
         return start
     rung = max((each.price for each in trade.rungs if each.rest > 0.0), default=-math.inf)
-    highest, size = trade.highest, FIRST_CHUNK
+    highest, seen, size = trade.highest, -math.inf, FIRST_CHUNK
     while start < total:
         stop = min(start + size, total)
         high, low = bars.high[start:stop], bars.low[start:stop]
-        news = (low <= _floor(trade, high, highest, rung)) | (high >= trade.target)
+        news = (low <= _floor(trade, high, highest, seen, rung)) | (high >= trade.target)
         news |= bars.ts[start:stop] >= trade.expires_at
         hit = _first(news)
         if hit is not None:
             return start + hit
-        highest = max(highest, float(high.max()))
+        seen = max(seen, float(high.max()))
+        highest = max(highest, seen)
         start, size = stop, min(4 * size, LONGEST_CHUNK)
     return total
 
@@ -76,18 +77,28 @@ def next_event(trade: Trade, series: CandleSeries, start: int) -> int:
 def observe_stretch(trade: Trade, series: CandleSeries, start: int, stop: int) -> float:
     """Do to the trade what `observe` does bar by bar over quiet bars [start, stop); return the last close."""
     bars = series.bars
-    trade.highest = max(trade.highest, float(bars.high[start:stop].max()))
-    trade.lowest = min(trade.lowest, float(bars.low[start:stop].min()))
-    trade.stop = trailed_stop(trade.stop, trade.highest, trade.trail_distance)
-    return float(bars.close[stop - 1])
+    last = float(bars.close[stop - 1])
+    highest, lowest = float(bars.high[start:stop].max()), float(bars.low[start:stop].min())
+    observe(trade, Candle(int(bars.ts[start]), float(bars.open[start]), highest, lowest, last, 0.0))
+    return last
 
 
-def _floor(trade: Trade, high: Floats, highest: float, rung: float) -> Floats | float:
-    """Return the price at or below which each bar brings news: the stop of its time, or the next rung."""
-    if trade.trail_distance <= 0.0:
-        return max(trade.stop, rung)
-    before = np.maximum.accumulate(np.concatenate(([highest], high[:-1])))
-    return np.maximum(np.maximum(before - trade.trail_distance, trade.stop), rung)
+def _floor(trade: Trade, high: Floats, highest: float, seen: float, rung: float) -> Floats | float:
+    """Return the price at or below which each bar brings news: the stop of its time, or the next rung.
+
+    `highest` is the highest price since the entry, `seen` that of this quiet stretch.
+    """
+    floor: Floats | float = max(trade.stop, rung)
+    if trade.trail_distance <= 0.0 and trade.break_even_distance <= 0.0:
+        return floor
+    before = np.maximum.accumulate(np.concatenate(([seen], high[:-1])))
+    if trade.trail_distance > 0.0:
+        floor = np.maximum(np.maximum(before, highest) - trade.trail_distance, floor)
+    if trade.break_even_distance > 0.0:
+        average = trade.cost / trade.bought
+        reached = before >= average + trade.break_even_distance
+        floor = np.maximum(floor, np.where(reached, average * (1.0 + trade.break_even_cost), -math.inf))
+    return floor
 
 
 def _first(news: Bools) -> int | None:

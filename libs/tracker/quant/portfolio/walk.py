@@ -68,8 +68,8 @@ class Walk:
         for pace in self._paces.values():
             stop = min(pace.series.index_from(minute), pace.news)
             if stop > pace.at:
-                pace.live.last = observe_stretch(pace.live.trade, pace.series, pace.at, stop)
-                pace.live.touched = True
+                last = observe_stretch(pace.live.trade, pace.series, pace.at, stop)
+                pace.live.see(last, int(pace.series.closes[stop - 1]))
                 pace.at = stop
 
     def _keep_pace(self, minute: int) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import ClassVar, Protocol, TypeVar
+
+import numpy as np
 
 from tracker.domain.signal import Strategy
 from tracker.quant.bars import Bools, Floats, Ints, Objects
@@ -20,7 +22,8 @@ class Proposals:
     and `confirmations` int64 are given wherever the features are known (NaN and 0 elsewhere), so that a near
     miss can be told from a far one. The rest describes the trade of a signal and is NaN (0 for `expires_at`,
     int64 Unix seconds) in other rows: prices `entry`, `stop`, `target` (n,) and `ladder` (n, R) in quote
-    currency, `size_weights` (n, R+1) summing to 1, `trail_distance` in price (0 for none), `target_fraction`
+    currency, `size_weights` (n, R+1) summing to 1, `trail_distance` in price (0 for none), `break_even_distance` in
+    price above the average entry (0 for none, which is what it is where a rule does not give it), `target_fraction`
     above the average price (NaN for none). `regime` object (n,) of Regime, `volatility` of Volatility. Long: stop <
     ladder rungs (falling) < entry < target, always.
     """
@@ -39,6 +42,12 @@ class Proposals:
     trail_distance: Floats
     regime: Objects
     volatility: Objects
+    break_even_distance: Floats = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        """Take a break-even distance that was left out for none."""
+        if len(self.break_even_distance) != len(self.is_signal):
+            object.__setattr__(self, "break_even_distance", np.where(self.is_signal, 0.0, np.nan))
 
     def __len__(self) -> int:
         """Return the number of rows."""

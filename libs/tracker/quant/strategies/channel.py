@@ -41,6 +41,7 @@ class ChannelParams(SharedParams):
     min_stop_atr: Annotated[float, Gt(0), Le(20)]
     min_target_pct: Annotated[float, Gt(0), Le(50)]
     min_reward_risk: Annotated[float, Ge(0), Le(20)]
+    break_even_r: Annotated[float, Ge(0), Le(100)] = 0.0
 
     def __post_init__(self) -> None:
         """Refuse bounds and scores whose ends are the wrong way round."""
@@ -166,9 +167,11 @@ def _plan(frame: FeatureFrame, params: ChannelParams) -> Plan:
     width = close * 2.0 * frame["linreg_48_half_width_pct"] / 100.0
     lower_edge = close - frame["linreg_48_position"] * width
     nearest_stop = close * (1.0 - params.min_stop_atr * frame["natr_14"] / 100.0)
+    stop = np.minimum(lower_edge - params.stop_position * width, nearest_stop)
     return single_entry(
-        stop=np.minimum(lower_edge - params.stop_position * width, nearest_stop),
+        stop=stop,
         target=lower_edge + params.target_position * width,
+        break_even_distance=params.break_even_r * (close - stop),
     )
 
 

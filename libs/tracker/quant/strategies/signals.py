@@ -32,6 +32,7 @@ def signal_of(strategy: Strategy, config_hash: str, symbol_id: int, seconds: int
         size_weights=tuple(float(weight) for weight in weights),
         target_fraction=fraction if math.isfinite(fraction) else None,
         trail_distance=float(p.trail_distance[row]),
+        break_even_distance=float(p.break_even_distance[row]),
         regime=Regime(p.regime[row]),
         config_hash=config_hash,
     )

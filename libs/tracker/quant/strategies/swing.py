@@ -51,6 +51,7 @@ class SwingParams(SharedParams):
     stop_atr: Annotated[float, Gt(0), Le(20)]
     reward_multiple: Annotated[float, Gt(0), Le(100)]
     trail_atr: Annotated[float, Ge(0), Le(50)]
+    break_even_r: Annotated[float, Ge(0), Le(100)] = 0.0
 
     def __post_init__(self) -> None:
         """Refuse scores whose best lies on the wrong side of their worst."""
@@ -181,6 +182,7 @@ def _plan(frame: FeatureFrame, params: SwingParams) -> Plan:
         stop=frame.close - params.stop_atr * atr,
         target=frame.close + params.reward_multiple * params.stop_atr * atr,
         trail_distance=params.trail_atr * atr,
+        break_even_distance=params.break_even_r * params.stop_atr * atr,
     )
 
 

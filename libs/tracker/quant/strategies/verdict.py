@@ -78,7 +78,10 @@ class SharedParams(HoldParams):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The trade a rule would make in each of n rows, where it may; shapes and units as in Proposals."""
+    """The trade a rule would make in each of n rows, where it may; shapes and units as in Proposals.
+
+    `break_even_distance` None: the stop is never raised to break even.
+    """
 
     stop: Floats
     target: Floats
@@ -86,6 +89,7 @@ class Plan:
     weights: Floats
     target_fraction: Floats
     trail_distance: Floats
+    break_even_distance: Floats | None = None
 
 
 def volatility_gate(natr: Floats, params: SharedParams) -> Condition:
@@ -107,8 +111,10 @@ def score_gates(strength: Floats, confirmations: Ints, params: SharedParams) -> 
     ]
 
 
-def single_entry(stop: Floats, target: Floats, trail_distance: Floats | None = None) -> Plan:
-    """Return the plan of a trade that enters once and leaves at a price; without a trail unless given."""
+def single_entry(
+    stop: Floats, target: Floats, trail_distance: Floats | None = None, break_even_distance: Floats | None = None
+) -> Plan:
+    """Return the plan of a trade that enters once and leaves at a price; the stop stays where it is unless told."""
     n = len(stop)
     return Plan(
         stop=stop,
@@ -117,6 +123,7 @@ def single_entry(stop: Floats, target: Floats, trail_distance: Floats | None = N
         weights=np.ones((n, 1)),
         target_fraction=np.full(n, np.nan),
         trail_distance=np.zeros(n) if trail_distance is None else trail_distance,
+        break_even_distance=break_even_distance,
     )
 
 
@@ -178,6 +185,7 @@ def conclude(
     is_signal, reason = _pass(asked, len(frame))
     expiry = frame.decided_at + params.max_hold_minutes * SECONDS_PER_MINUTE
     rows = is_signal[:, np.newaxis]
+    break_even = np.zeros(len(frame)) if plan.break_even_distance is None else plan.break_even_distance
     return Proposals(
         is_signal=is_signal,
         reason=reason,
@@ -191,6 +199,7 @@ def conclude(
         size_weights=np.where(rows, plan.weights, np.nan),
         target_fraction=np.where(is_signal, plan.target_fraction, np.nan),
         trail_distance=np.where(is_signal, plan.trail_distance, np.nan),
+        break_even_distance=np.where(is_signal, break_even, np.nan),
         regime=market_regime(frame),
         volatility=volatility_tercile(frame),
     )

@@ -18,7 +18,7 @@ SELECT strategy, timeframe::text AS timeframe, closed_through FROM tracker.scan_
 -- name: signals
 -- Signals decided in a range of event time, exclusive of its begin, in the order in which they are acted on.
 SELECT g.signal_id, g.decided_at, g.expires_at, g.entry, g.stop, g.target, g.target_fraction, g.trail_distance,
-       g.ladder, g.size_weights, g.strategy, g.symbol_id, g.side, g.confirmations, g.strength, g.confidence,
+       g.break_even_distance, g.ladder, g.size_weights, g.strategy, g.symbol_id, g.side, g.confirmations, g.strength, g.confidence,
        g.market_regime, g.config_hash
 FROM tracker.signals g JOIN tracker.symbols s USING (symbol_id)
 WHERE g.decided_at > $1 AND g.decided_at <= $2
@@ -27,7 +27,7 @@ ORDER BY g.decided_at, s.symbol COLLATE "C", g.strategy COLLATE "C";
 -- name: late_signals
 -- Signals of minutes that were already processed, for which no order stands.
 SELECT g.signal_id, g.decided_at, g.expires_at, g.entry, g.stop, g.target, g.target_fraction, g.trail_distance,
-       g.ladder, g.size_weights, g.strategy, g.symbol_id, g.side, g.confirmations, g.strength, g.confidence,
+       g.break_even_distance, g.ladder, g.size_weights, g.strategy, g.symbol_id, g.side, g.confirmations, g.strength, g.confidence,
        g.market_regime, g.config_hash
 FROM tracker.signals g JOIN tracker.symbols s USING (symbol_id)
 WHERE g.decided_at >= $2 AND g.decided_at <= $3
