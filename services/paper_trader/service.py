@@ -184,14 +184,15 @@ class PaperTrader:
         engine = Engine(book, self._rules, self._rules_hash, signals)
         at = cursor.processed_through
         for command in commands:
-            event = AccountEvent(ts=at, command=command, answer=engine.obey(command, at))
-            await write_event(transaction, event)
+            engine.obey(command, at)
         for signal in late:
             engine.refuse_late(signal, cursor.processed_through)
         minute, last = seconds_of(cursor.processed_through), seconds_of(through)
         while minute < last:
             await self._load(transaction, engine, minute, through)
             minute = engine.run(minute, last)
+        for event in engine.events:
+            await write_event(transaction, event)
         await write_changes(transaction, book.changes())
         if through > cursor.processed_through:
             await advance_cursor(transaction, self._account, through)

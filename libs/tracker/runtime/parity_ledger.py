@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tracker.domain.command import AccountEvent, CommandKind
 from tracker.domain.instrument import Instrument
 from tracker.domain.order import ENTRY_LEG, OrderStatus, RefusalReason
 from tracker.domain.signal import Signal
@@ -17,6 +18,7 @@ from tracker.quant.portfolio.walk import Walk
 from tracker.runtime.config import config_hash
 from tracker.runtime.parity_difference import Difference, difference, facts_of
 from tracker.runtime.stored_markets import candle_market
+from tracker.store.commands import read_events
 from tracker.store.database import Transaction
 from tracker.store.paper import read_signals
 from tracker.store.parity import read_closed_trades, read_fills, read_ledger_span, read_orders, trade_key
@@ -56,7 +58,8 @@ async def compare_ledger(
             for key in late
         )
     ]
-    book = await _booked(transaction, trading, rules_hash, instruments, span, signals)
+    told = [each for each in await read_events(transaction, account) if each.command.kind is not CommandKind.OPEN]
+    book = await _booked(transaction, trading, rules_hash, instruments, span, signals, told)
     changes = book.changes()
     now_orders = {each.key: each for each in changes.new_orders}
     was_orders = {key: each for key, each in orders.items() if key not in late}
@@ -75,10 +78,15 @@ async def _booked(
     instruments: Mapping[int, Instrument],
     span: Span,
     signals: Sequence[Signal],
+    told: Sequence[AccountEvent],
 ) -> Book:
     """Return the book after the span, walked a week at a time so that years of candles need no memory."""
     traded = {each.symbol_id for each in signals}
     engine = new_ledger(trading, rules_hash, span.first, [instruments[each] for each in sorted(traded)], signals)
+    for each in told:
+        if seconds_of(each.ts) <= span.first:
+            engine.obey(each.command, each.ts)
+    engine.expect(each for each in told if seconds_of(each.ts) > span.first)
     for first in range(span.first, span.end, STRETCH_SECONDS):
         stretch = Span(first=first, end=min(first + STRETCH_SECONDS, span.end))
         wanted = {each.symbol_id for each in signals if stretch.first < seconds_of(each.decided_at) <= stretch.end}

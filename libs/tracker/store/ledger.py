@@ -63,7 +63,7 @@ async def write_changes(transaction: Transaction, changes: LedgerChanges) -> Non
         transaction,
         "update_order",
         [
-            (*_order_key(each.key), each.status.value, each.filled_quantity, each.ended_at)
+            (*_order_key(each.key), each.status.value, each.filled_quantity, each.ended_at, each.note)
             for each in changes.changed_orders
         ],
     )
@@ -94,7 +94,6 @@ def _position_facts(each: Position) -> tuple[object, ...]:
         each.side.value,
         each.quantity_step,
         each.initial_stop_price,
-        each.target_fraction,
         each.trail_distance,
         each.break_even_distance,
         each.break_even_cost,
@@ -116,6 +115,7 @@ def _position_state(each: Position) -> tuple[object, ...]:
         each.stop_price,
         each.stop_reason.value,
         each.target_price,
+        each.target_fraction,
         each.highest_price,
         each.lowest_price,
         each.last_price,

@@ -9,14 +9,19 @@ from typing import Any
 from busy_market import busy_market
 from paper_desk import Desk
 from test_resumption import RELAXED
+from test_resumption import RULES as SHIPPED
 from tracker.domain.command import Command, CommandKind, Outcome
 from tracker.domain.instrument import Instrument
+from tracker.domain.signal import Strategy
+from tracker.runtime.parity_difference import Difference
+from tracker.runtime.parity_ledger import compare_ledger
 from tracker.store.commands import read_answer, write_command
 from tracker.store.database import Database
 from tracker.store.migrate import MIGRATIONS
 from tracker.store.paper import ledger_check
+from tracker.store.symbols import read_symbols
 from tracker.testing.paper_world import minutes
-from tracker.testing.trades import NOON
+from tracker.testing.trades import NOON, make_signal
 
 BALANCE = "SELECT * FROM dashboards.account_balance WHERE difference IS DISTINCT FROM 0"
 UNBALANCED = "SELECT source, source_id FROM tracker.journal GROUP BY 1, 2 HAVING sum(debit) <> sum(credit)"
@@ -66,6 +71,61 @@ async def test_money_comes_in_and_goes_out(
     assert await desk.rows("SELECT cash FROM tracker.accounts") == [{"cash": Decimal("12400.5")}]
     assert check.ok, check.findings
     assert await desk.rows(BALANCE) == []
+
+
+async def test_orders_are_replaced_cancelled_and_flattened_and_the_check_of_the_ledger_knows(
+    desk: Desk, open_database: Callable[[str | None], Awaitable[Database]]
+) -> None:
+    control = await open_database("control")
+    ids = await desk.world.list_symbols(Instrument(symbol_id=0, symbol="BTC-USD", lot_step=Decimal("0.001")))
+    dca = make_signal(
+        strategy=Strategy("dca"),
+        symbol_id=ids["BTC-USD"],
+        decided_at=NOON,
+        ladder=(98.0, 97.0),
+        size_weights=(0.5, 0.25, 0.25),
+        target_fraction=0.1,
+    )
+    await desk.world.signals([dca])
+    await desk.world.bars("BTC-USD", [(100, 101, 99, 100)] * 5)
+    await desk.world.scanned(NOON)
+    trader = desk.trader(strategies="dca")
+    await desk.catch_up(trader)
+    trade = {"strategy": "dca", "symbol": "BTC-USD", "decided_at": NOON.isoformat()}
+    asked = [
+        await ask(control, CommandKind.REPLACE, **trade, leg="rung1", price="98.5", quantity="4"),
+        await ask(control, CommandKind.CANCEL, **trade, leg="rung2"),
+        await ask(control, CommandKind.REPLACE, **trade, leg="target", price="150"),
+        await ask(control, CommandKind.REPLACE, **trade, leg="stop", price="94"),
+    ]
+    await desk.world.bars("BTC-USD", [(99, 99, 96, 98)] * 4, first=NOON + minutes(5))
+    await desk.catch_up(trader)
+    asked.append(await ask(control, CommandKind.FLATTEN))
+    await desk.world.bars("BTC-USD", [(97, 98, 96, 98)] * 4, first=NOON + minutes(9))
+    await desk.catch_up(trader)
+    async with control.transaction() as transaction:
+        events = [await read_answer(transaction, number) for number in asked]
+        instruments = {each.symbol_id: each for each in await read_symbols(transaction)}
+        found: list[Difference] = []
+        compared = await compare_ledger(transaction, SHIPPED, instruments, found)
+    assert [(each.answer.outcome, each.ts - NOON) for each in events if each is not None] == [
+        (Outcome.DONE, minutes(5)),
+        (Outcome.DONE, minutes(5)),
+        (Outcome.DONE, minutes(5)),
+        (Outcome.REFUSED, minutes(5)),
+        (Outcome.DONE, minutes(9)),
+    ]
+    orders = await desk.rows("SELECT leg, status, limit_price, note FROM tracker.orders ORDER BY order_id")
+    assert [(each["leg"], each["status"]) for each in orders] == [
+        ("entry", "filled"), ("rung1", "cancelled"), ("rung2", "cancelled"), ("rung1.1", "filled"),
+        ("flatten", "filled"),
+    ]
+    assert orders[1]["note"].endswith("; replaced by rung1.1")
+    assert orders[3]["limit_price"] == Decimal("98.5")
+    trades = await desk.rows("SELECT exit_reason, take_profit_price, exit_time FROM tracker.trade_logs")
+    assert trades == [{"exit_reason": "flatten", "take_profit_price": 150, "exit_time": NOON + minutes(9)}]
+    assert found == []
+    assert (compared["orders"], compared["fills"], compared["trades"]) == (5, 3, 1)
 
 
 async def test_every_row_of_the_books_is_in_the_journal_twice(desk: Desk) -> None:

@@ -135,6 +135,10 @@ class Book:
         self.trades: list[ClosedTrade] = []
         self.equity: list[EquityPoint] = []
 
+    def free_cash(self, rules: ExecutionParams) -> float:
+        """Return the cash that no waiting buy has a claim on."""
+        return float(self.account.cash) - sum(each.reserved(rules) for each in self._live)
+
     @property
     def live(self) -> list[LiveTrade]:
         """Live trades by symbol and strategy; a copy, so that trades may end while it is walked."""

@@ -46,7 +46,7 @@ def book_executions(
         book.put_order(live, book_order(order, fill))
         book.fills.append(booked(fill, before, live.position))
     if live.trade.leaving is not None and live.position.quantity > 0:
-        _exit_order(book, live, candle.open, closed_at)
+        begin_exit(book, live, candle.open, closed_at)
     settle_orders(book, live, closed_at)
     if executions and live.position.live:
         live.reload()
@@ -73,10 +73,10 @@ def _order_of(book: Book, live: LiveTrade, execution: Execution, at: datetime) -
         return live.orders[ENTRY_LEG]
     if execution.kind is OrderKind.RUNG:
         return live.orders[live.rungs[execution.rung]]
-    return _exit_order(book, live, execution.reference, at)
+    return begin_exit(book, live, execution.reference, at)
 
 
-def _exit_order(book: Book, live: LiveTrade, reference: float, at: datetime) -> Order:
+def begin_exit(book: Book, live: LiveTrade, reference: float, at: datetime) -> Order:
     """Return the order that closes the trade for its current reason, placing it where there is none yet."""
     position, reason = live.position, live.trade.leaving
     assert reason is not None  # noqa: S101 - only called once an exit has begun

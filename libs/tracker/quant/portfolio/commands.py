@@ -12,17 +12,21 @@ from tracker.domain.errors import InputError
 from tracker.domain.money import EXACT, FEE_STEP, decimal_of
 from tracker.quant.execution import ExecutionParams
 from tracker.quant.ledger import book_cash
-from tracker.quant.portfolio.book import Book
+from tracker.quant.portfolio.book import Book, LiveTrade
+from tracker.quant.portfolio.resting import cancel, change, flatten, is_between_bars, trades_meant
 
-Carrier: TypeAlias = Callable[[Book, Command, datetime, ExecutionParams], Answer]
+Carrier: TypeAlias = Callable[[Book, Command, datetime, ExecutionParams], Answer | None]
 
 CENT = Decimal("0.01")
 # More than any account holds, and few enough digits that every sum stays exact.
 LARGEST_AMOUNT = Decimal(10) ** 15
 
 
-def carry_out(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer:
-    """Do what is asked at event time `at`, after everything up to it; the book changes only where it is done."""
+def carry_out(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer | None:
+    """Do what is asked at event time `at`, after everything up to it; the book changes only where it is done.
+
+    None: a bar of a trade that is meant is open, ask again at its close.
+    """
     carrier = CARRIERS.get(command.kind)
     if carrier is None:
         return Answer.refused(f"account {book.account.account!r} is open and cannot be told to {command.kind}")
@@ -46,12 +50,6 @@ def amount_of(arguments: Mapping[str, Any], name: str = "amount") -> Decimal:
     return amount
 
 
-def free_cash(book: Book, rules: ExecutionParams) -> Decimal:
-    """Return the cash that no waiting buy has a claim on."""
-    reserved = sum(each.reserved(rules) for each in book.live)
-    return EXACT.subtract(book.account.cash, decimal_of(reserved))
-
-
 def _deposit(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer:
     amount = amount_of(command.arguments)
     book.account = book_cash(book.account, amount)
@@ -59,7 +57,7 @@ def _deposit(book: Book, command: Command, at: datetime, rules: ExecutionParams)
 
 
 def _withdraw(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer:
-    amount, free = amount_of(command.arguments), free_cash(book, rules)
+    amount, free = amount_of(command.arguments), decimal_of(book.free_cash(rules))
     currency = book.account.currency
     if amount > free:
         shown = free.quantize(CENT, rounding=ROUND_FLOOR, context=EXACT)
@@ -68,7 +66,32 @@ def _withdraw(book: Book, command: Command, at: datetime, rules: ExecutionParams
     return Answer.done(f"{amount:f} {currency} went out", -amount)
 
 
+def _flatten(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer | None:
+    trades = trades_meant(book, command.arguments)
+    return flatten(book, trades, at) if is_between_bars(trades, at) else None
+
+
+def _cancel(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer | None:
+    live = _trade_meant(book, command.arguments)
+    return cancel(book, live, command.arguments, at) if is_between_bars([live], at) else None
+
+
+def _replace(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer | None:
+    live = _trade_meant(book, command.arguments)
+    return change(book, live, command.arguments, at, rules) if is_between_bars([live], at) else None
+
+
+def _trade_meant(book: Book, arguments: Mapping[str, Any]) -> LiveTrade:
+    for name in ("strategy", "symbol", "leg"):
+        if not arguments.get(name):
+            raise InputError(f"{name} is missing")
+    return trades_meant(book, arguments)[0]
+
+
 CARRIERS: Mapping[CommandKind, Carrier] = {
     CommandKind.DEPOSIT: _deposit,
     CommandKind.WITHDRAW: _withdraw,
+    CommandKind.FLATTEN: _flatten,
+    CommandKind.CANCEL: _cancel,
+    CommandKind.REPLACE: _replace,
 }

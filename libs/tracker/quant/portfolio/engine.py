@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from tracker.domain.candle import Candle
-from tracker.domain.command import Answer, Command
+from tracker.domain.command import AccountEvent, Command
 from tracker.domain.order import ENTRY_LEG, RefusalReason
 from tracker.domain.signal import Signal
 from tracker.quant.execution import is_quiet, observe, volume_budget, walk_bar
@@ -48,14 +48,17 @@ class Engine:
         for signal in signals:
             self._signals.setdefault(seconds_of(signal.decided_at), []).append(signal)
         self._candles: dict[int, Mapping[int, Candle]] = {}
+        self._waiting: list[Command] = []
+        self._expected: dict[int, list[Command]] = {}
+        self.events: list[AccountEvent] = []
 
     def unloaded(self) -> list[int]:
         """Return the symbols of live trades whose bars are not there yet."""
         return sorted({each.instrument.symbol_id for each in self.book.live} - self._candles.keys())
 
-    def signal_times(self) -> list[int]:
-        """Return the moments at which there are signals, ascending, in Unix seconds."""
-        return sorted(self._signals)
+    def moments(self) -> list[int]:
+        """Return the moments at which there are signals or commands, ascending, in Unix seconds."""
+        return sorted(self._signals.keys() | self._expected.keys())
 
     def load(self, symbol_id: int, candles: Mapping[int, Candle]) -> None:
         """Take in a symbol's bars by their close time in Unix seconds."""
@@ -76,22 +79,45 @@ class Engine:
 
     def step(self, minute: int) -> tuple[bool, bool]:
         """Process the one minute that closes at `minute`; return whether there were fills, and new trades."""
-        return self._fill(minute), self._take(minute)
+        filled, taken = self._fill(minute), self._take(minute)
+        self._waiting += self._expected.pop(minute, ())
+        if self._waiting:
+            self._obey(moment_of(minute))
+        return filled, taken
 
-    def obey(self, command: Command, at: datetime) -> Answer:
-        """Carry out a command at event time `at`, after the minute that closes then and before the next."""
-        return carry_out(self.book, command, at, self._execution)
+    def obey(self, command: Command, at: datetime) -> None:
+        """Carry out a command at event time `at`, after the minute that closes then and before the next.
+
+        What came of it is added to `events`. Where a bar of a trade that it means is open, that comes with the close;
+        a command that has no event yet is to be given again to the engine that goes on.
+        """
+        self._waiting.append(command)
+        self._obey(at)
+
+    def expect(self, events: Iterable[AccountEvent]) -> None:
+        """Obey again, in the minutes to come, what is known to have been obeyed then."""
+        for each in events:
+            self._expected.setdefault(seconds_of(each.ts), []).append(each.command)
 
     def refuse_late(self, signal: Signal, processed_through: datetime) -> None:
         """Note that a signal came after its minute."""
         note = f"arrived when {processed_through.isoformat()} was processed"
         self._refuse(signal, Refused(reason=RefusalReason.LATE, note=note), processed_through)
 
+    def _obey(self, at: datetime) -> None:
+        waiting, self._waiting = self._waiting, []
+        for command in waiting:
+            answer = carry_out(self.book, command, at, self._execution)
+            if answer is None:
+                self._waiting.append(command)
+            else:
+                self.events.append(AccountEvent(ts=at, command=command, answer=answer))
+
     def _fill(self, close: int) -> bool:
         trades = self.book.live
         before = len(self.book.fills)
         entering = any(each.trade.entry_rest > 0.0 for each in trades)
-        minute = _Minute(close, self._free_cash(trades) if entering else 0.0, {})
+        minute = _Minute(close, self.book.free_cash(self._execution) if entering else 0.0, {})
         for live in trades:
             candle = self._candles.get(live.instrument.symbol_id, {}).get(close)
             if candle is not None:
@@ -137,7 +163,7 @@ class Engine:
         portfolio = Portfolio(
             live={(each.position.strategy, each.position.symbol_id) for each in trades},
             equity=equity,
-            free_cash=self._free_cash(trades),
+            free_cash=self.book.free_cash(self._execution),
         )
         verdict = judge(signal, instrument, portfolio, self._rules.risk, self._execution)
         if isinstance(verdict, Refused):
@@ -161,9 +187,6 @@ class Engine:
                 signal, self.book.account.account, self._rules_hash, verdict.reason, verdict.note, placed_at
             )
         )
-
-    def _free_cash(self, trades: Sequence[LiveTrade]) -> float:
-        return float(self.book.account.cash) - sum(each.reserved(self._execution) for each in trades)
 
     def _entry_claim(self, live: LiveTrade) -> float:
         order = live.orders.get(ENTRY_LEG)

@@ -9,18 +9,20 @@ from dataclasses import dataclass, field
 from tracker.quant.portfolio.book import LiveTrade
 from tracker.quant.portfolio.engine import Engine
 from tracker.quant.portfolio.series import CandleSeries, next_event, observe_stretch
+from tracker.quant.trade import Trade
 
 Progress = Callable[[int], None]
 
 
 @dataclass(slots=True)
 class _Pace:
-    """Where a live trade stands: `at` is its next bar, `news` the first one that is not quiet for it."""
+    """Where a live trade stands: `at` is its next bar, `news` the first one that is not quiet for `trade`."""
 
     live: LiveTrade
     series: CandleSeries
     at: int
     news: int
+    trade: Trade
 
 
 @dataclass(slots=True)
@@ -40,7 +42,7 @@ class Walk:
         """Process the minutes in (after, through]; `progress` is told the moments reached."""
         for symbol_id, each in self.series.items():
             self.engine.load(symbol_id, each)
-        signals = self.engine.signal_times()
+        signals = self.engine.moments()
         self._keep_pace(after)
         while True:
             index = bisect_right(signals, after)
@@ -79,10 +81,12 @@ class Walk:
             pace = self._paces.get(id(live))
             if pace is None:
                 series = self.series[live.instrument.symbol_id]
-                pace = _Pace(live, series, series.index_from(minute + 1), -1)
+                pace = _Pace(live, series, series.index_from(minute + 1), -1, live.trade)
             elif pace.at < len(pace.series) and int(pace.series.closes[pace.at]) == minute:
                 pace.at += 1
-            if pace.news < pace.at:
+            # A fill or a command makes the floats of a trade anew.
+            if pace.news < pace.at or pace.trade is not live.trade:
                 pace.news = next_event(live.trade, pace.series, pace.at)
+                pace.trade = live.trade
             paces[id(live)] = pace
         self._paces = paces

@@ -35,7 +35,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 
 -- name: update_order
 -- Write how far an order is filled and whether it has ended.
-UPDATE tracker.orders SET status = $6, filled_quantity = $7, ended_at = $8
+UPDATE tracker.orders SET status = $6, filled_quantity = $7, ended_at = $8, note = $9
 WHERE account = $1 AND strategy = $2 AND symbol_id = $3 AND decided_at = $4 AND leg = $5;
 
 -- name: insert_fill
@@ -51,9 +51,9 @@ VALUES (
 -- name: insert_position
 -- Add a trade; the partial unique index allows one live trade a strategy and symbol.
 INSERT INTO tracker.positions (account, strategy, symbol_id, decided_at, signal_id, config_hash, rules_hash, side,
-  quantity_step, initial_stop_price, target_fraction, trail_distance, break_even_distance, break_even_cost, expires_at,
+  quantity_step, initial_stop_price, trail_distance, break_even_distance, break_even_cost, expires_at,
   entry_until, status, quantity, cost, bought_quantity, bought_cost, proceeds, realised_pnl, fees, stop_price,
-  stop_reason, target_price, highest_price, lowest_price, last_price, last_bar_at, leaving, opened_at, closed_at)
+  stop_reason, target_price, target_fraction, highest_price, lowest_price, last_price, last_bar_at, leaving, opened_at, closed_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
   $25, $26, $27, $28, $29, $30, $31, $32, $33, $34);
 
@@ -61,8 +61,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 -- Write what has changed about a trade.
 UPDATE tracker.positions SET status = $5, quantity = $6, cost = $7, bought_quantity = $8, bought_cost = $9,
   proceeds = $10, realised_pnl = $11, fees = $12, stop_price = $13, stop_reason = $14, target_price = $15,
-  highest_price = $16, lowest_price = $17, last_price = $18, last_bar_at = $19, leaving = $20, opened_at = $21,
-  closed_at = $22
+  target_fraction = $16, highest_price = $17, lowest_price = $18, last_price = $19, last_bar_at = $20, leaving = $21,
+  opened_at = $22, closed_at = $23
 WHERE account = $1 AND strategy = $2 AND symbol_id = $3 AND decided_at = $4;
 
 -- name: insert_trade
