@@ -26,7 +26,8 @@ from tracker.quant.metrics import period_returns, sharpe_ratio
 from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import moment_of
 from tracker.runtime.config import config_hash
-from tracker.runtime.strategies import StrategyConfig, load_rules, load_strategy
+from tracker.runtime.effective_strategy import effective_strategy, values_of
+from tracker.runtime.strategies import StrategyConfig, load_rules, load_strategy, shaped_strategy
 from tracker.runtime.trading_rules import load_trading_rules
 from tracker.store.database import Database
 from tracker.store.trials import Trial, count_trials, log_trials
@@ -47,7 +48,10 @@ Tell = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestRequest:
-    """What the command line asks for; `candles` is a folder or file of candles, or the word database."""
+    """What the command line asks for; `candles` is a folder or file of candles, or the word database.
+
+    `live`: with the configuration that is in force, not that of the file.
+    """
 
     strategy: Strategy
     first: datetime | None
@@ -55,6 +59,7 @@ class BacktestRequest:
     symbols: Sequence[str]
     params: Mapping[str, Any]
     candles: str
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,8 @@ def backtest(settings: ControlSettings, request: BacktestRequest, console: Conso
     trading = load_trading_rules(settings.config_dir)
     with _progress(console) as progress, database_at_hand(settings) as url:
         tell = _teller(progress)
+        if request.live:
+            config = asyncio.run(_in_force(url, config, settings, request.params))
         markets = read_markets(url, request, config, tell)
         started = time.monotonic()
         result = run_backtest(plan_of(config, trading, markets, request), markets, trade_all, tell)
@@ -97,6 +104,27 @@ def backtest(settings: ControlSettings, request: BacktestRequest, console: Conso
         random_entry_p=chance,
         seconds=time.monotonic() - started,
     )
+
+
+def is_live(config: str) -> bool:
+    """Tell whether --config asks for what is in force; raises InputError where it says neither file nor live."""
+    if config not in ("file", "live"):
+        raise InputError(f"--config: {config!r} is neither file nor live")
+    return config == "live"
+
+
+async def _in_force(
+    url: str, config: StrategyConfig, settings: ControlSettings, changes: Mapping[str, Any]
+) -> StrategyConfig:
+    database = await Database.open(url, role=None, pool_size=1, application="tracker:backtest")
+    try:
+        async with database.transaction() as transaction:
+            rules = load_rules(settings.strategies_dir)
+            found = await effective_strategy(transaction, settings.config_dir, config.strategy, rules)
+    finally:
+        await database.close()
+    raw = {"timeframe": found.config.timeframe.value, "params": {**values_of(found.config), **changes}}
+    return shaped_strategy("params", config.strategy, config.rule, raw)
 
 
 def params_of(texts: Sequence[str]) -> dict[str, int | float | str]:

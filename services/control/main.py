@@ -13,6 +13,7 @@ from tracker.domain.errors import TrackerError
 from tracker.domain.signal import Strategy
 from tracker.runtime.settings import environment, load_settings
 
+from services.control.config_app import config_app
 from services.control.settings import ControlSettings
 from services.control.source import CATCH_UP, Source
 from services.control.verify import verify_app
@@ -27,6 +28,7 @@ app = typer.Typer(
 fleet_app = typer.Typer(help="The table of services, configs/fleet.toml.", no_args_is_help=True)
 app.add_typer(fleet_app, name="fleet")
 app.add_typer(verify_app, name="verify")
+app.add_typer(config_app, name="config")
 
 
 @app.command()
@@ -185,6 +187,7 @@ def backtest(
     symbols: Annotated[str, typer.Option(help="Only these, separated by commas [all].")] = "",
     params: Annotated[list[str] | None, typer.Option(help="NAME=VALUE instead of the toml's; repeat it.")] = None,
     candles: Annotated[str, typer.Option(help="Folder or file of SYMBOL_TIMEFRAME.csv, or database.")] = "database",
+    config: Annotated[str, typer.Option(help="file, or live: the parameters in force in the database.")] = "file",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write a page with charts to this file.")] = None,
 ) -> None:
@@ -201,6 +204,7 @@ def backtest(
         symbols=_names(symbols),
         params=work.params_of(params or ()),
         candles=candles,
+        live=work.is_live(config),
     )
     done = work.backtest(load_settings(ControlSettings), request, Console(stderr=True))
     if report is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ from tracker.domain.errors import TrackerError
 from tracker.runtime.settings import environment, load_settings
 
 from services.control.config_check import check_configs
+from services.control.config_versions import note_files
 from services.control.fleet import FleetService, load_fleet
 from services.control.fleet_status import StatusReader
 from services.control.places import Places
@@ -108,6 +110,7 @@ def bring_up(run: FleetRun, source: Source, *, detach: bool, console: Console) -
         with console.status("starting") as line:
             run.start(lambda step: _step(console, line.update, step))
             waiting = _await_ready(run, stop, line.update)
+            asyncio.run(note_files(run.database_url, load_settings(ControlSettings)))
     except TrackerError:
         if not was_running and run.supervisor.is_running():
             bring_down(run, console)

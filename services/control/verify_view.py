@@ -35,7 +35,8 @@ def parity_view(report: Mapping[str, Any]) -> RenderableType:
         ),
     ]
     if report["other_config"]:
-        parts.append(Text(f"{report['other_config']:,} looks were taken by another configuration", "yellow"))
+        said = f"{report['other_config']:,} looks were taken by a configuration that is known nowhere any more"
+        parts.append(Text(said, "yellow"))
     if report["other_rules"]:
         said = f"the ledger was not compared: {report['other_rules']:,} orders are of other rules of trading"
         parts.append(Text(said, "yellow"))

@@ -21,9 +21,9 @@ import orjson
 from tracker.domain.errors import ConfigError, TrackerError
 from tracker.runtime.logging import configure_logging
 from tracker.runtime.parent import parent_gone
-from tracker.runtime.parity import check_looks
 from tracker.runtime.parity_difference import Difference
 from tracker.runtime.parity_ledger import compare_ledger
+from tracker.runtime.parity_looks import check_looks
 from tracker.runtime.settings import load_settings
 from tracker.runtime.strategies import StrategyConfig, load_strategies, scanned_strategies
 from tracker.runtime.trading_rules import load_trading_rules

@@ -4,9 +4,10 @@ import argparse
 
 from tracker.domain.clock import Clock
 from tracker.domain.signal import Strategy
+from tracker.runtime.effective_strategy import LiveStrategy
 from tracker.runtime.logging import Logger
 from tracker.runtime.service import main
-from tracker.runtime.strategies import load_rules, load_strategy
+from tracker.runtime.strategies import load_rules
 from tracker.store.database import Database
 
 from services.strategy_scanner.service import StrategyScanner
@@ -17,8 +18,8 @@ def scan_with(strategy: Strategy) -> None:
     """Run the scanner of one strategy until it is told to stop."""
 
     def build(settings: ScannerSettings, database: Database, clock: Clock, log: Logger) -> StrategyScanner:
-        config = load_strategy(settings.config_dir, strategy, rules=load_rules(settings.strategies_dir))
-        return StrategyScanner(database, config, settings, log)
+        live = LiveStrategy(settings.config_dir, strategy, load_rules(settings.strategies_dir))
+        return StrategyScanner(database, live.current.config, settings, log, live)
 
     main(f"strategy_scanner_{strategy}", ScannerSettings, build, role="tracker_strategy_scanner")
 

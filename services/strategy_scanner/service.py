@@ -15,9 +15,11 @@ from tracker.domain.timeframe import EPOCH
 from tracker.quant.features import FEATURE_SET
 from tracker.quant.strategies.inputs import WithIndicators, features_read
 from tracker.quant.strategies.signals import signal_of
+from tracker.runtime.effective_strategy import LiveStrategy
 from tracker.runtime.logging import Logger
 from tracker.runtime.strategies import StrategyConfig
 from tracker.store.bars import BarTable, read_watermarks
+from tracker.store.config_versions import CONFIG_CHANNEL
 from tracker.store.database import Database, Transaction
 from tracker.store.features import (
     FEATURES_CHANNEL,
@@ -50,13 +52,22 @@ class StrategyScanner:
     stored bars and features alone: not on how many closes a run takes, nor on restarts.
     """
 
-    channels = (FEATURES_CHANNEL,)
+    channels = (FEATURES_CHANNEL, CONFIG_CHANNEL)
 
-    def __init__(self, database: Database, config: StrategyConfig, settings: ScannerSettings, log: Logger) -> None:
-        """Scan with the rule and the parameters of `config`."""
+    def __init__(
+        self,
+        database: Database,
+        config: StrategyConfig,
+        settings: ScannerSettings,
+        log: Logger,
+        live: LiveStrategy | None = None,
+    ) -> None:
+        """Scan with the rule and the parameters of `config`, and with what `live` says from its first run on."""
         self.name = f"strategy_scanner_{config.strategy}"
         self._database = database
         self._config = config
+        self._live = live
+        self._told: str | None = None
         self._settings = settings
         self._log = log
         self._rule = config.rule
@@ -66,15 +77,22 @@ class StrategyScanner:
 
     def detail(self) -> dict[str, Any]:
         """Return what is shown in /health."""
-        return {
+        detail: dict[str, Any] = {
             "strategy": self._config.strategy.value, "config": self._config.hash, "scans": self._scans,
             "signals": self._signals, "closed_through": self._through.isoformat() if self._through else None,
             "decided_by": "rule",
         }
+        if self._live is not None:
+            now = self._live.current
+            detail |= {"config_version": now.version, "config_from": now.origin, "file_hash": now.file.hash}
+            if self._live.trouble is not None:
+                detail["trouble"] = f"{self._live.trouble}; {now.origin} stays in force"
+        return detail
 
     async def run_once(self) -> bool:
         """Scan the closes that are due, in one transaction."""
         async with self._database.transaction() as transaction:
+            await self._refresh(transaction)
             span = await self._due(transaction)
             feature_set = await find_feature_set(transaction, FEATURE_SET)
             if span is None or feature_set is None:
@@ -89,6 +107,21 @@ class StrategyScanner:
             await transaction.commit()
         self._count(scans, signals, end)
         return end < target
+
+    async def _refresh(self, transaction: Transaction) -> None:
+        """Take over what is in force now: between two runs, so that all looks at a close are of one configuration."""
+        if self._live is None:
+            return
+        if await self._live.refresh(transaction):
+            now = self._live.current
+            self._log.info("the configuration changed", action="config_changed", strategy=now.config.strategy.value,
+                           was=self._config.hash, config=now.config.hash, version=now.version, origin=now.origin)
+            self._config = now.config
+        if self._live.trouble != self._told:
+            self._told = self._live.trouble
+            if self._told is not None:
+                self._log.error("a configuration cannot be used", action="config_refused", error=self._told,
+                                in_force=self._live.current.origin)
 
     async def _due(self, transaction: Transaction) -> tuple[datetime, datetime, datetime] | None:
         """Return (scanned through, scan through now, features complete through), None where nothing is due."""

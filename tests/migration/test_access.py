@@ -44,6 +44,8 @@ WRITERS: Mapping[str, str] = {
     "bar_months": "data_scheduler",
     "maintenance_runs": "data_scheduler",
     "parity_reports": "data_scheduler",
+    "config_versions": "control",
+    "promotion_verdicts": "control",
 }
 # Each service writes its own row; dbmate's own table is nobody's.
 SHARED = {"service_heartbeats", "service_leases"}

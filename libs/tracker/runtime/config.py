@@ -47,5 +47,9 @@ def shaped(where: str, raw: Mapping[str, Any], shape: type[T]) -> T:
 
 def config_hash(shape: object) -> str:
     """Return the identity of a config: sha256 over its canonical JSON, first 16 hex digits."""
-    plain = TypeAdapter(type(shape)).dump_python(shape, mode="json")
+    return plain_hash(TypeAdapter(type(shape)).dump_python(shape, mode="json"))
+
+
+def plain_hash(plain: object) -> str:
+    """Return the identity of plain values, such as a TOML file's without its comments: 16 hex digits."""
     return hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

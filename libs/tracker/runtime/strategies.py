@@ -56,10 +56,8 @@ def load_strategy(
 
     Raises ConfigError naming file, field and value, or a strategy that `rules` does not hold.
     """
-    rule = rules.get(strategy)
-    if rule is None:
-        raise ConfigError(f"there is no rule {strategy.value!r}; known are {', '.join(sorted(rules))}")
-    path = config_dir / "strategies" / f"{strategy}.toml"
+    rule = rule_of(strategy, rules)
+    path = strategy_path(config_dir, strategy)
     raw = read_toml(path)
     if changes:
         known = {each.name for each in fields(rule.params)}
@@ -67,13 +65,31 @@ def load_strategy(
             if name not in known:
                 raise ConfigError(f"params: {strategy} has no {name!r}, it has {', '.join(sorted(known))}")
         raw = {**raw, "params": {**raw.get("params", {}), **changes}}
+    return shaped_strategy("params" if changes else str(path), strategy, rule, raw)
+
+
+def strategy_path(config_dir: Path, strategy: Strategy) -> Path:
+    """Return where a strategy's configuration lies."""
+    return config_dir / "strategies" / f"{strategy}.toml"
+
+
+def rule_of(strategy: Strategy, rules: Rules) -> StrategyRule[Any]:
+    """Return a strategy's rule; raises ConfigError naming the known ones where `rules` does not hold it."""
+    rule = rules.get(strategy)
+    if rule is None:
+        raise ConfigError(f"there is no rule {strategy.value!r}; known are {', '.join(sorted(rules))}")
+    return rule
+
+
+def shaped_strategy(where: str, strategy: Strategy, rule: StrategyRule[Any], raw: Mapping[str, Any]) -> StrategyConfig:
+    """Check plain timeframe and params of whatever origin; raises ConfigError naming `where`, field and value."""
     shape: type[BaseModel] = create_model(
         f"{strategy}_file",
         __config__=ConfigDict(extra="forbid", frozen=True),
         timeframe=(Timeframe, ...),
         params=(rule.params, ...),
     )
-    loaded: Any = shaped("params" if changes else str(path), raw, shape)
+    loaded: Any = shaped(where, raw, shape)
     return StrategyConfig(
         strategy=strategy, timeframe=loaded.timeframe, rule=rule, params=loaded.params, hash=config_hash(loaded)
     )
