@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tracker.domain.errors import ConfigError
 from tracker.quant.features.catalogue import DECISION_TIMEFRAMES
+from tracker.runtime.accounts import load_accounts
 from tracker.runtime.strategies import configured_strategies, load_rules, load_strategy, scanned_strategies
-from tracker.runtime.trading_rules import load_trading_rules
 from tracker.runtime.universe import load_universe
 
 
@@ -17,7 +17,7 @@ def check_configs(config_dir: Path, strategies_dir: Path) -> list[str]:
     Raises ConfigError naming file, field and value where a service could not start with what it would read.
     """
     load_universe(config_dir / "universe.toml")
-    load_trading_rules(config_dir)
+    load_accounts(config_dir)
     rules = load_rules(strategies_dir)
     configured, scanned = configured_strategies(config_dir), scanned_strategies(config_dir)
     for strategy in configured:

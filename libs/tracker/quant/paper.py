@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from annotated_types import Gt, MinLen
 
 from tracker.quant.execution import ExecutionParams
+from tracker.quant.portfolio.entry import EntryParams
 from tracker.quant.risk import RiskConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountParams:
-    """The account a ledger begins with; the `[account]` table of paper_trading.toml."""
+    """The account a ledger begins with; the `[account]` table of paper_trading.toml, or of a file of its own.
+
+    `strategies` are those whose signals it acts on, None all.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     name: Annotated[str, MinLen(1)]
     currency: Annotated[str, MinLen(1)]
     start_cash: Annotated[float, Gt(0)]
+    strategies: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +43,4 @@ class TradingRules:
 
     paper: PaperConfig
     risk: RiskConfig
+    entry: EntryParams = field(default_factory=EntryParams)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
+
+import orjson
 
 from tracker.domain.account import Account, EquityPoint
 from tracker.domain.fill import Fill
@@ -16,11 +20,61 @@ from tracker.domain.trade import ClosedTrade
 from tracker.store.database import Row, Transaction
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRules:
+    """The rules of an account as its row holds them, None before they were kept; `rules` as tables of a file."""
+
+    from_file: bool
+    rules: Mapping[str, Any] | None
+    rules_from: Mapping[str, str]
+    rules_hash: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRow:
+    """An account's name, its rules, and how far its ledger has come."""
+
+    account: str
+    kept: KeptRules
+    started_at: datetime
+    processed_through: datetime
+
+
+async def read_accounts(transaction: Transaction) -> list[AccountRow]:
+    """Return all accounts, by name."""
+    return [
+        AccountRow(
+            account=row["account"],
+            kept=KeptRules(
+                from_file=row["from_file"],
+                rules=None if row["rules"] is None else orjson.loads(row["rules"]),
+                rules_from=orjson.loads(row["rules_from"] or "{}"),
+                rules_hash=row["rules_hash"],
+            ),
+            started_at=row["started_at"],
+            processed_through=row["processed_through"],
+        )
+        for row in await transaction.fetch("ledger.accounts")
+    ]
+
+
+async def lock_accounts(transaction: Transaction) -> None:
+    """Let nobody else open an account until the transaction ends."""
+    await transaction.execute("ledger.lock_accounts")
+
+
 async def open_account(
-    transaction: Transaction, account: str, currency: str, start_cash: Decimal, opened_at: datetime
+    transaction: Transaction, account: str, currency: str, start_cash: Decimal, opened_at: datetime, kept: KeptRules
 ) -> None:
     """Begin a ledger; one that exists is left alone."""
-    await transaction.execute("ledger.open_account", account, currency, start_cash, opened_at)
+    await transaction.execute(
+        "ledger.open_account", account, currency, start_cash, opened_at, *_kept_row(kept)
+    )
+
+
+async def keep_rules(transaction: Transaction, account: str, kept: KeptRules) -> None:
+    """Keep a copy of the rules that an account goes by from now on."""
+    await transaction.execute("ledger.keep_rules", account, *_kept_row(kept))
 
 
 async def read_account(transaction: Transaction, account: str) -> Account | None:
@@ -76,6 +130,15 @@ async def write_changes(transaction: Transaction, changes: LedgerChanges) -> Non
 async def _many(transaction: Transaction, query: str, rows: Sequence[tuple[object, ...]]) -> None:
     if rows:
         await transaction.execute_many(f"ledger.{query}", rows)
+
+
+def _kept_row(kept: KeptRules) -> tuple[object, ...]:
+    return (
+        "file" if kept.from_file else "command",
+        None if kept.rules is None else orjson.dumps(kept.rules).decode(),
+        orjson.dumps(kept.rules_from).decode(),
+        kept.rules_hash,
+    )
 
 
 def _trade_key(position: Position) -> tuple[object, ...]:

@@ -99,10 +99,15 @@ async def read_signals(transaction: Transaction, after: datetime, through: datet
 
 
 async def read_late_signals(
-    transaction: Transaction, account: str, since: datetime, through: datetime
+    transaction: Transaction,
+    account: str,
+    since: datetime,
+    through: datetime,
+    strategies: Collection[str] | None = None,
 ) -> list[Signal]:
-    """Return the signals decided in [since, through] that no order answers."""
-    return [_signal(row) for row in await transaction.fetch("paper.late_signals", account, since, through)]
+    """Return the signals of some strategies, or of all, decided in [since, through] that no order answers."""
+    only = None if strategies is None else list(strategies)
+    return [_signal(row) for row in await transaction.fetch("paper.late_signals", account, since, through, only)]
 
 
 async def read_candles(

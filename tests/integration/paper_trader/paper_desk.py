@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tracker.quant.paper import TradingRules
+from tracker.runtime.accounts import AccountRules
 from tracker.runtime.logging import get_logger
 from tracker.runtime.settings import load_settings
 from tracker.runtime.trading_rules import load_trading_rules
@@ -30,15 +32,20 @@ class Desk:
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOON))
 
     def trader(
-        self, *, database: Database | None = None, rules: TradingRules | None = None, **settings: Any
+        self,
+        *,
+        database: Database | None = None,
+        rules: TradingRules | None = None,
+        accounts: Sequence[AccountRules] | None = None,
+        **settings: Any,
     ) -> PaperTrader:
-        """Return a trader with the shipped rules; by default it waits for the swing scanner only."""
+        """Return a trader with one account on the shipped rules; by default it waits for the swing scanner only."""
         chosen = load_settings(
             PaperTraderSettings, {"strategies": "swing", "signal_grace_seconds": None, **settings}
         )
         return PaperTrader(
             database or self.database,
-            rules or load_trading_rules(chosen.config_dir),
+            accounts or [AccountRules(rules=rules or load_trading_rules(chosen.config_dir))],
             chosen,
             self.clock,
             get_logger("test"),

@@ -7,14 +7,19 @@ import sys
 
 from busy_market import HOURS, busy_market
 from paper_desk import Desk
-from tracker.runtime.settings import environment
+from tracker.runtime.accounts import load_accounts
+from tracker.runtime.settings import environment, load_settings
 from tracker.testing.paper_world import minutes
 from tracker.testing.trades import NOON
+
+from services.paper_trader.settings import PaperTraderSettings
 
 
 async def test_killed_at_any_moment_it_resumes_to_the_same_ledger(desk: Desk, database_url: str) -> None:
     await busy_market(desk)
-    await desk.catch_up(desk.trader(strategies="dca,swing,channel"))
+    accounts = load_accounts(load_settings(PaperTraderSettings).config_dir)
+    assert len(accounts) > 1
+    await desk.catch_up(desk.trader(accounts=accounts, strategies="dca,swing,channel"))
     expected = await desk.ledger()
     await desk.forget()
     seen = None
@@ -59,5 +64,5 @@ async def moved(desk: Desk, before: object) -> object:
 
 async def reached(desk: Desk) -> object:
     """Return how far the ledger has come."""
-    rows = await desk.rows("SELECT processed_through FROM tracker.paper_cursor")
-    return rows[0]["processed_through"] if rows else None
+    rows = await desk.rows("SELECT min(processed_through) AS reached FROM tracker.paper_cursor")
+    return rows[0]["reached"]

@@ -15,6 +15,7 @@ from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import Book, LiveTrade, moment_of, seconds_of
 from tracker.quant.portfolio.booking import book_executions, settle_orders
 from tracker.quant.portfolio.commands import carry_out
+from tracker.quant.portfolio.entry import below_threshold
 from tracker.quant.portfolio.plan import planned, refused
 from tracker.quant.risk import Portfolio, judge
 from tracker.quant.sizing import Refused, reserve_price
@@ -165,7 +166,9 @@ class Engine:
             equity=equity,
             free_cash=self.book.free_cash(self._execution),
         )
-        verdict = judge(signal, instrument, portfolio, self._rules.risk, self._execution)
+        verdict = below_threshold(signal, self._rules.entry) or judge(
+            signal, instrument, portfolio, self._rules.risk, self._execution
+        )
         if isinstance(verdict, Refused):
             self._refuse(signal, verdict, signal.decided_at)
             return False

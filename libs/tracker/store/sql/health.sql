@@ -13,7 +13,7 @@ SELECT
    -- The next bar may take as long as the last one did.
    WHERE s.status = 'active'
      AND l.ts + 2 * tracker.duration(l.timeframe) >= newest.newest_close - interval '14 minutes') AS live_symbols,
-  (SELECT processed_through FROM tracker.paper_cursor ORDER BY processed_through DESC LIMIT 1) AS paper_through,
+  (SELECT min(processed_through) FROM tracker.paper_cursor) AS paper_through,
   (SELECT count(*) FROM tracker.rejected_bars WHERE received_at > now() - interval '1 hour') AS rejected_last_hour,
   (SELECT min(detected_at) FROM tracker.data_gaps WHERE state = 'open' AND cause <> 'history') AS gap_since,
   (SELECT count(DISTINCT symbol_id) FROM tracker.data_gaps

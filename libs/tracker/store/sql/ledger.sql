@@ -1,13 +1,27 @@
 -- name: open_account
 -- Begin a ledger; one that exists is left alone.
-INSERT INTO tracker.accounts (account, currency, start_cash, opened_at, cash)
-VALUES ($1, $2, $3, $4, $3)
+INSERT INTO tracker.accounts (account, currency, start_cash, opened_at, cash, source, rules, rules_from, rules_hash)
+VALUES ($1, $2, $3, $4, $3, $5, $6::jsonb, $7::jsonb, $8)
 ON CONFLICT (account) DO NOTHING;
 
 -- name: account
 -- An account with its running sums.
 SELECT account, currency, start_cash, opened_at, cash, realised_pnl, fees
 FROM tracker.accounts WHERE account = $1;
+
+-- name: accounts
+-- All accounts with their rules and how far each has come.
+SELECT a.account, a.source = 'file' AS from_file, a.rules, a.rules_from, a.rules_hash, c.started_at, c.processed_through
+FROM tracker.accounts a JOIN tracker.paper_cursor c USING (account) ORDER BY a.account;
+
+-- name: lock_accounts
+-- Let nobody else open an account until this transaction ends.
+LOCK TABLE tracker.accounts IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: keep_rules
+-- Keep a copy of the rules that an account goes by.
+UPDATE tracker.accounts SET source = $2, rules = $3::jsonb, rules_from = $4::jsonb, rules_hash = $5
+WHERE account = $1;
 
 -- name: update_account
 -- Write an account's cash and running sums.

@@ -30,7 +30,7 @@ SELECT g.signal_id, g.decided_at, g.expires_at, g.entry, g.stop, g.target, g.tar
        g.break_even_distance, g.ladder, g.size_weights, g.strategy, g.symbol_id, g.side, g.confirmations, g.strength, g.confidence,
        g.market_regime, g.config_hash
 FROM tracker.signals g JOIN tracker.symbols s USING (symbol_id)
-WHERE g.decided_at >= $2 AND g.decided_at <= $3
+WHERE g.decided_at >= $2 AND g.decided_at <= $3 AND ($4::text[] IS NULL OR g.strategy = ANY ($4))
   AND NOT EXISTS (
     SELECT FROM tracker.orders o
     WHERE o.account = $1 AND o.strategy = g.strategy AND o.symbol_id = g.symbol_id AND o.decided_at = g.decided_at
