@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 from tracker.domain.errors import SchemaError
 from tracker.store.bars import count_bars, count_rejected
-from tracker.store.database import Database
+from tracker.store.database import Database, Transaction
 from tracker.store.features import count_features
+from tracker.store.ledger import read_accounts
 from tracker.store.paper import ledger_check, paper_summary
 from tracker.store.scans import count_scans
 from tracker.store.trades import read_trades
@@ -19,7 +20,10 @@ from tracker.store.trades import read_trades
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayReport:
-    """Counts and money; money in quote currency, `realised_pnl` gross of `fees`."""
+    """Counts and money of the account `paper`; money in quote currency, `realised_pnl` gross of `fees`.
+
+    `accounts` holds by name what became of each of the accounts, of all of which the ledgers were checked.
+    """
 
     bars: dict[str, dict[str, int]]
     features: int
@@ -39,6 +43,7 @@ class ReplayReport:
     ledger_difference: Decimal
     rejected: int
     trades_sha256: str
+    accounts: dict[str, dict[str, Any]]
     seconds: float = 0.0
 
     def after(self, seconds: float) -> ReplayReport:
@@ -60,6 +65,21 @@ def _digest(trades: list[dict[str, Any]]) -> str:
     return hashlib.sha256(orjson.dumps(trades, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
+async def _account(transaction: Transaction, account: str) -> dict[str, Any]:
+    summary = await paper_summary(transaction, account)
+    if summary is None:
+        raise SchemaError(f"account {account!r} has a cursor but no row")
+    return {
+        "orders": summary.orders - summary.refused,
+        "refused": summary.refused,
+        "fills": summary.fills,
+        "trades": summary.closed_trades,
+        "open_positions": summary.open_positions,
+        "final_equity": float(summary.final_equity),
+        "trades_sha256": _digest(await read_trades(transaction, account)),
+    }
+
+
 async def read_report(url: str) -> ReplayReport:
     """Count what is stored and check the ledger."""
     database = await Database.open(url, role=None, pool_size=1, application="tracker:replay")
@@ -67,7 +87,8 @@ async def read_report(url: str) -> ReplayReport:
         async with database.transaction() as transaction:
             scans = await count_scans(transaction)
             summary = await paper_summary(transaction)
-            check = await ledger_check(transaction)
+            names = [each.account for each in await read_accounts(transaction)]
+            checks = [await ledger_check(transaction, each) for each in names]
             if summary is None:
                 raise SchemaError("no paper account was ever opened, so nothing was traded")
             return ReplayReport(
@@ -85,10 +106,11 @@ async def read_report(url: str) -> ReplayReport:
                 unrealised_pnl=summary.unrealised_pnl,
                 fees=summary.fees,
                 final_equity=summary.final_equity,
-                ledger_ok=check.ok,
-                ledger_difference=check.difference,
+                ledger_ok=all(each.ok for each in checks),
+                ledger_difference=sum((each.difference for each in checks), Decimal(0)),
                 rejected=await count_rejected(transaction),
                 trades_sha256=_digest(await read_trades(transaction)),
+                accounts={each: await _account(transaction, each) for each in names},
             )
     finally:
         await database.close()

@@ -19,8 +19,10 @@ def replay_view(report: ReplayReport) -> Group:
     paper = Table("", "", title="paper account", show_header=False)
     for name in ("orders", "refused", "fills", "trades", "open_positions"):
         paper.add_row(name.replace("_", " "), f"{getattr(report, name):,}")
-    for name in ("starting_cash", "realised_pnl", "unrealised_pnl", "fees", "final_equity"):
+    for name in ("starting_cash", "realised_pnl", "unrealised_pnl", "fees"):
         paper.add_row(name.replace("_", " "), f"{getattr(report, name):,.2f}")
+    for account, figures in sorted(report.accounts.items()):
+        paper.add_row(f"equity of {account}", f"{figures['final_equity']:,.2f} after {figures['trades']:,} trades")
     paper.add_row("ledger", "balances" if report.ledger_ok else f"off by {report.ledger_difference}")
     paper.add_row("rejected bars", f"{report.rejected:,}")
     paper.add_row("seconds", f"{report.seconds:.1f}")

@@ -11,9 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from tracker.domain.errors import InputError
+from tracker.runtime.accounts import load_accounts
 from tracker.runtime.parity import Parity, Tell, check_parity
 from tracker.runtime.strategies import load_strategies, scanned_strategies
-from tracker.runtime.trading_rules import load_trading_rules
 from tracker.store.database import Database
 
 from services.control.database_at_hand import database_at_hand
@@ -67,10 +67,10 @@ async def _compare(
     url: str, settings: ControlSettings, span: tuple[datetime | None, datetime | None], tell: Tell
 ) -> Parity | None:
     strategies = load_strategies(settings.config_dir, settings.strategies_dir)
-    trading = load_trading_rules(settings.config_dir)
+    accounts = load_accounts(settings.config_dir)
     database = await Database.open(url, role=None, pool_size=1, application="tracker:parity")
     try:
         async with database.transaction() as transaction:
-            return await check_parity(transaction, strategies, trading, span, tell)
+            return await check_parity(transaction, strategies, accounts, settings.config_dir, span, tell)
     finally:
         await database.close()

@@ -49,8 +49,8 @@ def parity_view(report: Mapping[str, Any]) -> RenderableType:
     for each in differences[:SHOWN]:
         inputs = "; ".join(f"{name} {was} {now}" for name, (was, now) in each["inputs"].items())
         table.add_row(
-            each["what"], each["strategy"], each["symbol"], each["decided_at"], each["name"], str(each["was"]),
-            str(each["now"]), inputs,
+            " of ".join(filter(None, (each["what"], each["account"]))), each["strategy"], each["symbol"],
+            each["decided_at"], each["name"], str(each["was"]), str(each["now"]), inputs,
         )
     return Group(*parts, Text(f"{len(differences):,} differences", "bold red"), table)
 

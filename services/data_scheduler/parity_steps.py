@@ -19,14 +19,14 @@ from typing import Any
 
 import orjson
 from tracker.domain.errors import ConfigError, TrackerError
+from tracker.runtime.accounts import load_accounts
 from tracker.runtime.logging import configure_logging
 from tracker.runtime.parent import parent_gone
 from tracker.runtime.parity_difference import Difference
-from tracker.runtime.parity_ledger import compare_ledger
+from tracker.runtime.parity_ledger import compare_ledgers
 from tracker.runtime.parity_looks import check_looks
 from tracker.runtime.settings import load_settings
 from tracker.runtime.strategies import StrategyConfig, load_strategies, scanned_strategies
-from tracker.runtime.trading_rules import load_trading_rules
 from tracker.store.database import Database
 from tracker.store.paper import read_scan_watermarks
 from tracker.store.symbols import read_symbols
@@ -110,11 +110,11 @@ async def _look(database: Database, config: StrategyConfig, span: tuple[datetime
 
 
 async def _walk(database: Database, settings: SchedulerSettings, keep: int) -> None:
-    trading = load_trading_rules(settings.config_dir)
+    accounts = load_accounts(settings.config_dir)
     differences: list[Difference] = []
     async with database.transaction() as transaction:
         instruments = {each.symbol_id: each for each in await read_symbols(transaction)}
-        counts = await compare_ledger(transaction, trading, instruments, differences)
+        counts = await compare_ledgers(transaction, accounts, settings.config_dir, instruments, differences)
     counts["not_compared"] = counts.pop("other_rules")
     _step(LEDGER, {**counts, "differences": len(differences)}, differences[:keep])
 

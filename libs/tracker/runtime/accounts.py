@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 from pydantic import TypeAdapter
 
 from tracker.domain.errors import ConfigError
+from tracker.quant.entry import EntryParams
 from tracker.quant.paper import PaperConfig, TradingRules
-from tracker.quant.portfolio.entry import EntryParams
 from tracker.quant.risk import RiskConfig
 from tracker.runtime.config import config_hash, read_toml, shaped
 from tracker.runtime.strategies import configured_strategies
+from tracker.store.database import Transaction
+from tracker.store.ledger import read_accounts
 
 PAPER_TABLES = tuple(each.name for each in fields(PaperConfig))
 RISK_TABLES = tuple(each.name for each in fields(RiskConfig))
@@ -145,6 +147,24 @@ def stored_account(
     if account.name != name:
         raise ConfigError(f"{where}: account.name = {account.name!r} in its rules is another")
     return AccountRules(rules=account.rules, from_file=False, rules_from={**base.rules_from, **rules_from})
+
+
+async def accounts_kept(
+    transaction: Transaction, configured: Sequence[AccountRules], config_dir: Path
+) -> tuple[list[AccountRules], dict[str, ConfigError]]:
+    """Return the accounts with a ledger, by name, and why the rules of others are unusable."""
+    own = {each.name: each for each in configured}
+    usable, unusable = list[AccountRules](), dict[str, ConfigError]()
+    for row in await read_accounts(transaction):
+        kept = row.kept
+        try:
+            usable.append(
+                own.get(row.account)
+                or stored_account(row.account, kept.rules, kept.rules_from, configured[0], config_dir)
+            )
+        except ConfigError as error:
+            unusable[row.account] = error
+    return usable, unusable
 
 
 def _of_its_file(path: Path) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
-from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import moment_of
+from tracker.runtime.accounts import AccountRules
 from tracker.runtime.parity_difference import Difference
-from tracker.runtime.parity_ledger import compare_ledger
+from tracker.runtime.parity_ledger import compare_ledgers
 from tracker.runtime.parity_looks import LookParity, check_looks
 from tracker.runtime.strategies import StrategyConfig
 from tracker.store.database import Transaction
@@ -41,14 +42,15 @@ class Parity:
 async def check_parity(
     transaction: Transaction,
     strategies: Sequence[StrategyConfig],
-    trading: TradingRules,
+    accounts: Sequence[AccountRules],
+    config_dir: Path,
     span: tuple[datetime | None, datetime | None],
     tell: Tell,
 ) -> Parity | None:
-    """Compare decisions in (first, end], everything scanned by default, and the whole ledger; None before a look.
+    """Compare decisions in (first, end], everything scanned by default, and all ledgers whole; None before a look.
 
-    Decisions are worked out again from stored bars; the ledger from the stored signals, so that a decision that
-    differs does not make every later trade differ too.
+    `accounts` are those of `config_dir`, others are found in the database. Decisions are worked out again from stored
+    bars; ledgers from the stored signals, so that a decision that differs does not make every later trade differ too.
     """
     instruments = {each.symbol_id: each for each in await read_symbols(transaction)}
     compared, unscanned = list[LookParity](), list[str]()
@@ -62,7 +64,7 @@ async def check_parity(
     if not compared:
         return None
     differences = [difference for each in compared for difference in each.differences]
-    ledger = await compare_ledger(transaction, trading, instruments, differences)
+    ledger = await compare_ledgers(transaction, accounts, config_dir, instruments, differences)
     tell("ledger", 1.0)
     return Parity(
         first=moment_of(min(each.span.first for each in compared)),

@@ -17,7 +17,8 @@ from tracker.quant.portfolio.book import moment_of
 class Difference:
     """One thing that is not as it was: `was` is what stands in the database, `now` what the rules say today.
 
-    `what` is look, signal, order, fill or trade; `inputs` are the features that went into a look, each as [was, now].
+    `what` is look, signal, order, fill, trade, command or account, from order on of `account`; `inputs` are the
+    features that went into a look, each as [was, now].
     """
 
     what: str
@@ -28,9 +29,12 @@ class Difference:
     was: Any
     now: Any
     inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    account: str = ""
 
 
-def difference(what: str, strategy: Strategy, symbol: str, seconds: int, name: str, was: Any, now: Any) -> Difference:
+def difference(
+    what: str, strategy: Strategy | str, symbol: str, seconds: int, name: str, was: Any, now: Any, account: str = ""
+) -> Difference:
     return Difference(
         what=what,
         strategy=str(strategy),
@@ -39,6 +43,7 @@ def difference(what: str, strategy: Strategy, symbol: str, seconds: int, name: s
         name=name,
         was=plain(was),
         now=plain(now),
+        account=account,
     )
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from tracker.domain.command import AccountEvent, CommandKind
+from tracker.domain.command import AccountEvent, CommandKind, Outcome
 from tracker.domain.instrument import Instrument
-from tracker.domain.order import ENTRY_LEG, OrderStatus, RefusalReason
+from tracker.domain.order import ENTRY_LEG, OrderKey, OrderStatus, RefusalReason
 from tracker.domain.signal import Signal
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.backtest.market import Span
 from tracker.quant.backtest.trading import new_ledger
-from tracker.quant.paper import TradingRules
-from tracker.quant.portfolio.book import Book, moment_of, seconds_of
+from tracker.quant.portfolio.book import moment_of, seconds_of
+from tracker.quant.portfolio.engine import Engine
 from tracker.quant.portfolio.walk import Walk
-from tracker.runtime.config import config_hash
+from tracker.runtime.accounts import AccountRules, accounts_kept
 from tracker.runtime.parity_difference import Difference, difference, facts_of
 from tracker.runtime.stored_markets import candle_market
 from tracker.store.commands import read_events
@@ -24,76 +26,123 @@ from tracker.store.paper import read_signals
 from tracker.store.parity import read_closed_trades, read_fills, read_ledger_span, read_orders, trade_key
 
 STRETCH_SECONDS = 7 * 86_400
+COUNTED = ("orders", "fills", "trades", "other_rules")
 
-async def compare_ledger(
+
+async def compare_ledgers(
     transaction: Transaction,
-    trading: TradingRules,
+    configured: Sequence[AccountRules],
+    config_dir: Path,
     instruments: Mapping[int, Instrument],
     found: list[Difference],
 ) -> dict[str, int]:
+    """Add what differs in any account to `found`, and return how much of all was compared."""
+    usable, unusable = await accounts_kept(transaction, configured, config_dir)
+    counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
+    for account in usable:
+        for name, count in (await compare_ledger(transaction, account, instruments, found)).items():
+            counts[name] += count
+    found += [difference("account", "", "", 0, "rules", str(error), None, name) for name, error in unusable.items()]
+    return counts
+
+
+async def compare_ledger(
+    transaction: Transaction, account: AccountRules, instruments: Mapping[int, Instrument], found: list[Difference]
+) -> dict[str, int]:
     """Add what differs to `found`, and return how much was compared; a ledger kept by other rules is not."""
-    account = trading.paper.account.name
-    kept = await read_ledger_span(transaction, account)
-    counts = {"orders": 0, "fills": 0, "trades": 0, "other_rules": 0}
+    name = account.name
+    kept = await read_ledger_span(transaction, name)
+    counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
     if kept is None or kept[0] >= kept[1]:
         return counts
-    rules_hash = config_hash(trading)
-    orders = await read_orders(transaction, account)
-    counts["other_rules"] = sum(1 for each in orders.values() if each.rules_hash != rules_hash)
+    orders = await read_orders(transaction, name)
+    counts["other_rules"] = sum(1 for each in orders.values() if each.rules_hash != account.hash)
     if counts["other_rules"]:
         return counts  # a ledger that was kept by other rules, even for a part, is not what these would make
     late = {key for key, each in orders.items() if each.reason is RefusalReason.LATE}
+    mine: list[Difference] = []
     for key in sorted(late, key=lambda each: each.decided_at):
         symbol = instruments[key.symbol_id].symbol
-        found.append(
+        mine.append(
             difference("signal", key.strategy, symbol, seconds_of(key.decided_at), "acted on", "too late", "in time")
         )
-    # The minute that ends where collection begins is the first: a close at that moment may be traded.
+    # The minute that ends where the account begins is the first: a close at that moment may be traded.
     span = Span(first=seconds_of(kept[0]) - Timeframe.M1.seconds, end=seconds_of(kept[1]))
-    signals = [
-        each
-        for each in await read_signals(transaction, moment_of(span.first), moment_of(span.end))
-        if not any(
-            key.decided_at == each.decided_at and key.symbol_id == each.symbol_id and key.strategy == each.strategy
-            for key in late
-        )
-    ]
-    told = [each for each in await read_events(transaction, account) if each.command.kind is not CommandKind.OPEN]
-    book = await _booked(transaction, trading, rules_hash, instruments, span, signals, told)
-    changes = book.changes()
-    now_orders = {each.key: each for each in changes.new_orders}
+    signals = await _acted_on(transaction, account, span, late)
+    events = _since_opened(await read_events(transaction, name))
+    engine = await _kept_again(transaction, account, instruments, span, signals, events)
+    book = engine.book
+    mine += _answers_differ(events, engine.events)
+    now_orders = {each.key: each for each in book.changes().new_orders}
     was_orders = {key: each for key, each in orders.items() if key not in late}
-    found += _rows_differ("order", was_orders, now_orders, instruments)
-    fills = await read_fills(transaction, account)
-    found += _rows_differ("fill", fills, {(each.order, each.bar_ts): each for each in book.fills}, instruments)
-    trades = await read_closed_trades(transaction, account)
-    found += _rows_differ("trade", trades, {trade_key(each): each for each in book.trades}, instruments)
+    mine += _rows_differ("order", was_orders, now_orders, instruments)
+    fills = await read_fills(transaction, name)
+    mine += _rows_differ("fill", fills, {(each.order, each.bar_ts): each for each in book.fills}, instruments)
+    trades = await read_closed_trades(transaction, name)
+    mine += _rows_differ("trade", trades, {trade_key(each): each for each in book.trades}, instruments)
+    found += [replace(each, account=name) for each in mine]
     return {**counts, "orders": len(was_orders), "fills": len(fills), "trades": len(trades)}
 
 
-async def _booked(
+async def _acted_on(
+    transaction: Transaction, account: AccountRules, span: Span, late: Collection[OrderKey]
+) -> list[Signal]:
+    """Return the signals of the span that the account acted on in time."""
+    only = account.rules.paper.account.strategies
+    missed = {(key.strategy, key.symbol_id, key.decided_at) for key in late}
+    return [
+        each
+        for each in await read_signals(transaction, moment_of(span.first), moment_of(span.end))
+        if (each.strategy, each.symbol_id, each.decided_at) not in missed and (only is None or each.strategy in only)
+    ]
+
+
+def _since_opened(events: Sequence[AccountEvent]) -> list[AccountEvent]:
+    """Return what the account was told after it was opened."""
+    opened = (each.command.kind is CommandKind.OPEN and each.answer.outcome is Outcome.DONE for each in events)
+    return [*events][next((number for number, each in enumerate(opened, start=1) if each), 0) :]
+
+
+async def _kept_again(
     transaction: Transaction,
-    trading: TradingRules,
-    rules_hash: str,
+    account: AccountRules,
     instruments: Mapping[int, Instrument],
     span: Span,
     signals: Sequence[Signal],
-    told: Sequence[AccountEvent],
-) -> Book:
-    """Return the book after the span, walked a week at a time so that years of candles need no memory."""
-    traded = {each.symbol_id for each in signals}
-    engine = new_ledger(trading, rules_hash, span.first, [instruments[each] for each in sorted(traded)], signals)
-    for each in told:
+    events: Sequence[AccountEvent],
+) -> Engine:
+    """Return the engine after the span, walked a week at a time so that years of candles need no memory."""
+    engine = new_ledger(account.rules, account.hash, span.first, instruments.values(), signals)
+    for each in events:
         if seconds_of(each.ts) <= span.first:
             engine.obey(each.command, each.ts)
-    engine.expect(each for each in told if seconds_of(each.ts) > span.first)
+    engine.expect(each for each in events if seconds_of(each.ts) > span.first)
     for first in range(span.first, span.end, STRETCH_SECONDS):
         stretch = Span(first=first, end=min(first + STRETCH_SECONDS, span.end))
         wanted = {each.symbol_id for each in signals if stretch.first < seconds_of(each.decided_at) <= stretch.end}
         wanted |= {each.instrument.symbol_id for each in engine.book.live}
         markets = [await candle_market(transaction, instruments[each], stretch) for each in sorted(wanted)]
         Walk(engine, {each.instrument.symbol_id: each.candles for each in markets}).run(stretch.first, stretch.end)
-    return engine.book
+    return engine
+
+
+def _answers_differ(was: Sequence[AccountEvent], now: Sequence[AccountEvent]) -> list[Difference]:
+    found: list[Difference] = []
+    again = {each.command.command_id: each for each in now}
+    for each in was:
+        other = again.get(each.command.command_id)
+        kind, at = each.command.kind.value, seconds_of(each.ts)
+        if other is None:
+            found.append(difference("command", "", "", at, f"row {kind}", "there", None))
+            continue
+        facts = ((name, getattr(each.answer, name), getattr(other.answer, name)) for name in ("outcome", "amount"))
+        moments = ("ts", each.ts, other.ts)
+        found += [
+            difference("command", "", "", at, f"{name} {kind}", one, two)
+            for name, one, two in (moments, *facts)
+            if one != two
+        ]
+    return found
 
 
 def _rows_differ(

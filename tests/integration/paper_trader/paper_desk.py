@@ -67,11 +67,14 @@ class Desk:
             await transaction.connection.execute(statement)
             await transaction.commit()
 
-    async def ledger(self) -> dict[str, list[dict[str, Any]]]:
-        """Return every row of the ledger but for ids and the time of writing."""
+    async def ledger(self, account: str | None = None) -> dict[str, list[dict[str, Any]]]:
+        """Return every row of the ledger, or of one account's, but for ids and the time of writing."""
         found: dict[str, list[dict[str, Any]]] = {}
         for table in LEDGER:
-            rows = await self.rows(f"SELECT * FROM tracker.{table}")
+            joined = " JOIN tracker.orders o USING (order_id)" if table == "fills" else ""
+            rows = await self.rows(
+                f"SELECT t.* FROM tracker.{table} t{joined} WHERE $1::text IS NULL OR account = $1", account
+            )
             kept = [{name: value for name, value in row.items() if name not in OWN_COLUMNS} for row in rows]
             if table == "fills":
                 legs = {row["order_id"]: row for row in await self.rows("SELECT * FROM tracker.orders")}

@@ -15,7 +15,7 @@ from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import Book, LiveTrade, moment_of, seconds_of
 from tracker.quant.portfolio.booking import book_executions, settle_orders
 from tracker.quant.portfolio.commands import carry_out
-from tracker.quant.portfolio.entry import below_threshold
+from tracker.quant.entry import below_threshold
 from tracker.quant.portfolio.plan import planned, refused
 from tracker.quant.risk import Portfolio, judge
 from tracker.quant.sizing import Refused, reserve_price
