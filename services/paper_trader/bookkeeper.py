@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from tracker.domain.command import AccountEvent, Command
+from tracker.domain.command import Command
 from tracker.domain.errors import SchemaError
 from tracker.domain.signal import Signal
 from tracker.domain.timeframe import Timeframe

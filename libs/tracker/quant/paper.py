@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Gt, MinLen
 
-from tracker.quant.execution import ExecutionParams
 from tracker.quant.entry import EntryParams
+from tracker.quant.execution import ExecutionParams
 from tracker.quant.risk import RiskConfig
 
 

@@ -22,6 +22,9 @@ from services.paper_trader.settings import PaperTraderSettings
 LEDGER = ("trade_logs", "equity_curve", "fills", "orders", "positions", "paper_cursor", "account_events", "accounts")
 OWN_COLUMNS = {"updated_at", "order_id", "fill_id", "position_id", "trade_id", "event_id"}
 
+BALANCE = "SELECT * FROM dashboards.account_balance WHERE difference IS DISTINCT FROM 0"
+UNBALANCED = "SELECT source, source_id FROM tracker.journal GROUP BY 1, 2 HAVING sum(debit) <> sum(credit)"
+
 
 @dataclass(slots=True)
 class Desk:

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from busy_market import HOURS, busy_market
-from paper_desk import Desk
-from test_commands import BALANCE, UNBALANCED
+from paper_desk import BALANCE, UNBALANCED, Desk
 from test_resumption import RULES
 from tracker.domain.command import Command, CommandKind
 from tracker.quant.entry import EntryParams

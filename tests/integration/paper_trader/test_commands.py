@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 from busy_market import busy_market
-from paper_desk import Desk
+from paper_desk import BALANCE, UNBALANCED, Desk
 from test_resumption import RELAXED
 from test_resumption import RULES as SHIPPED
 from tracker.domain.command import Command, CommandKind, Outcome
 from tracker.domain.instrument import Instrument
 from tracker.domain.signal import Strategy
+from tracker.runtime.accounts import AccountRules
 from tracker.runtime.parity_difference import Difference
 from tracker.runtime.parity_ledger import compare_ledger
 from tracker.store.commands import read_answer, write_command
@@ -22,9 +23,6 @@ from tracker.store.paper import ledger_check
 from tracker.store.symbols import read_symbols
 from tracker.testing.paper_world import minutes
 from tracker.testing.trades import NOON, make_signal
-
-BALANCE = "SELECT * FROM dashboards.account_balance WHERE difference IS DISTINCT FROM 0"
-UNBALANCED = "SELECT source, source_id FROM tracker.journal GROUP BY 1, 2 HAVING sum(debit) <> sum(credit)"
 
 
 async def ask(control: Database, kind: CommandKind, **arguments: Any) -> int:
@@ -107,7 +105,7 @@ async def test_orders_are_replaced_cancelled_and_flattened_and_the_check_of_the_
         events = [await read_answer(transaction, number) for number in asked]
         instruments = {each.symbol_id: each for each in await read_symbols(transaction)}
         found: list[Difference] = []
-        compared = await compare_ledger(transaction, SHIPPED, instruments, found)
+        compared = await compare_ledger(transaction, AccountRules(rules=SHIPPED), instruments, found)
     assert [(each.answer.outcome, each.ts - NOON) for each in events if each is not None] == [
         (Outcome.DONE, minutes(5)),
         (Outcome.DONE, minutes(5)),

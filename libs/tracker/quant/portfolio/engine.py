@@ -10,12 +10,12 @@ from tracker.domain.candle import Candle
 from tracker.domain.command import AccountEvent, Command
 from tracker.domain.order import ENTRY_LEG, RefusalReason
 from tracker.domain.signal import Signal
+from tracker.quant.entry import below_threshold
 from tracker.quant.execution import is_quiet, observe, volume_budget, walk_bar
 from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import Book, LiveTrade, moment_of, seconds_of
 from tracker.quant.portfolio.booking import book_executions, settle_orders
 from tracker.quant.portfolio.commands import carry_out
-from tracker.quant.entry import below_threshold
 from tracker.quant.portfolio.plan import planned, refused
 from tracker.quant.risk import Portfolio, judge
 from tracker.quant.sizing import Refused, reserve_price
