@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tracker.domain.errors import InputError
 from tracker.store.database import check_reachable
 from tracker.store.embedded import EmbeddedPostgres
 from tracker.store.migrate import migrate
 
 from services.control.places import Places
+from services.control.replay_folders import last_replay
 from services.control.settings import ControlSettings
 
 
@@ -46,3 +48,20 @@ def database_at_hand(settings: ControlSettings) -> Iterator[str]:
         # A fleet that came up meanwhile has put its own server in the place of this one.
         if own is not None and server.pid() == own:
             server.stop()
+
+
+@contextmanager
+def asked_database(settings: ControlSettings, *, replay: bool) -> Iterator[str]:
+    """Yield the address of the fleet's database, or with `replay` of that of the last replay, to be read.
+
+    Raises InputError where there is none yet; otherwise as database_at_hand.
+    """
+    if replay:
+        replayed = last_replay(settings.state_dir)
+        if replayed is None:
+            raise InputError("there is no replay yet: `tracker replay` makes one")
+        settings = settings.model_copy(update={"state_dir": replayed, "database_url": None})
+    elif settings.url is None and not Places.of(settings.state_dir).postgres_data.is_dir():
+        raise InputError("there is no database yet: `tracker up` makes one")
+    with database_at_hand(settings) as url:
+        yield url

@@ -235,6 +235,34 @@ def gaps(
 
 
 @app.command()
+def funnel(
+    hours: Annotated[float, typer.Option(help="How much event time.")] = 24,
+    strategy: Annotated[
+        Strategy | None, typer.Option(help="Only this one [all].", parser=Strategy, metavar="NAME")
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="Only this one [all].")] = None,
+    symbols: Annotated[str, typer.Option(help="Only these, separated by commas [all].")] = "",
+    at: Annotated[str | None, typer.Option(help="ISO time at which the span ends [the last complete close].")] = None,
+    replay: Annotated[bool, typer.Option("--replay", help="The last replay's database, not the fleet's.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Count how far looks came on their way to a trade, and what stopped them."""
+    from services.control import funnel as work
+    from services.control.exporting import EPOCH, moment_of
+    from services.control.funnel_view import funnel_view
+
+    request = work.FunnelRequest(
+        hours=hours,
+        until=None if at is None else moment_of("--at", at, EPOCH),
+        strategy=strategy,
+        account=account,
+        symbols=_names(symbols),
+        replay=replay,
+    )
+    _print(work.funnel(load_settings(ControlSettings), request), funnel_view, as_json=as_json)
+
+
+@app.command()
 def maintain(
     task: Annotated[str, typer.Argument(help="Which; without it, the tasks are listed.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

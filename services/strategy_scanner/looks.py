@@ -1,39 +1,17 @@
-"""Proposals of the rule as scan rows and signals, and what is said of symbols without a bar."""
+"""What is said of symbols without a bar."""
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 from tracker.domain.signal import Decision, Regime, SkipReason, Volatility
-from tracker.quant.strategies import Proposals
 from tracker.runtime.strategies import StrategyConfig
 from tracker.store.scans import Scan
 
-SIGNAL_REASON = "setup"
 # A symbol without a bar for longer does not trade yet or any more; that is the health monitor's matter.
 QUIET_LIMIT = timedelta(days=7)
-
-
-def look(config: StrategyConfig, symbol_id: int, decided_at: datetime, close: float, p: Proposals, row: int) -> Scan:
-    """Return the scan row of one proposal."""
-    is_signal = bool(p.is_signal[row])
-    strength = float(p.strength[row])
-    return Scan(
-        strategy=config.strategy,
-        symbol_id=symbol_id,
-        decided_at=decided_at,
-        decision=Decision.SIGNAL if is_signal else Decision.SKIP,
-        reason=SIGNAL_REASON if is_signal else SkipReason(p.reason[row]).value,
-        regime=Regime(p.regime[row]),
-        volatility=Volatility(p.volatility[row]),
-        strength=strength if math.isfinite(strength) else 0.0,
-        confidence=None,
-        config_hash=config.hash,
-        metadata={"close": close, "confirmations": int(p.confirmations[row]), "decided_by": "rule"},
-    )
 
 
 def missing(config: StrategyConfig, symbol_id: int, decided_at: datetime) -> Scan:

@@ -13,10 +13,11 @@ from tracker.domain.instrument import InstrumentStatus
 from tracker.domain.signal import Decision, Signal
 from tracker.domain.timeframe import EPOCH
 from tracker.quant.features import FEATURE_SET
-from tracker.quant.strategies.inputs import WithIndicators, features_read
+from tracker.quant.strategies.inputs import features_read
 from tracker.quant.strategies.signals import signal_of
 from tracker.runtime.effective_strategy import LiveStrategy
 from tracker.runtime.logging import Logger
+from tracker.runtime.looks import ScanInputs, inputs_of, joined, look, reads_from
 from tracker.runtime.strategies import StrategyConfig
 from tracker.store.bars import BarTable, read_watermarks
 from tracker.store.config_versions import CONFIG_CHANNEL
@@ -37,8 +38,7 @@ from tracker.store.scans import (
 )
 from tracker.store.symbols import read_symbols
 
-from services.strategy_scanner.inputs import ScanInputs, inputs_of, joined
-from services.strategy_scanner.looks import QUIET_LIMIT, look, missing, quiet_closes
+from services.strategy_scanner.looks import QUIET_LIMIT, missing, quiet_closes
 from services.strategy_scanner.settings import ScannerSettings
 
 NOTHING = np.empty(0, dtype=np.int64)
@@ -143,7 +143,7 @@ class StrategyScanner:
         """Look at every active symbol at every close in (first, end]."""
         frame = self._config.timeframe
         features = await read_features(transaction, feature_set, frame, first, end)
-        bars = await read_range(transaction, frame, self._reads_from(first), end)
+        bars = await read_range(transaction, frame, reads_from(self._config, first), end)
         last = await read_window(transaction, frame, 1, end=first, since=first - QUIET_LIMIT)
         before = dict(zip(last.symbol_ids.tolist(), last.ts, strict=True))
         closes = np.arange(int(first.timestamp()), int(end.timestamp()), frame.seconds, dtype=np.int64) + frame.seconds
@@ -162,15 +162,6 @@ class StrategyScanner:
             for seconds in quiet_closes(closes, looked.get(number, NOTHING), opens, frame.seconds):
                 scans.append(missing(self._config, number, EPOCH + timedelta(seconds=seconds)))
         return scans, signals
-
-    def _reads_from(self, first: datetime) -> datetime:
-        """Return from where on bars are needed: a rule with indicators of its own computes them from their anchor."""
-        if not isinstance(self._rule, WithIndicators):
-            return first
-        # TA-Lib comes with it, which a rule on features alone can spare.
-        from tracker.quant.windows import anchor_seconds
-
-        return EPOCH + timedelta(seconds=anchor_seconds(int(first.timestamp()), self._config.timeframe.seconds))
 
     def _look_at(self, inputs: Sequence[ScanInputs]) -> tuple[list[Scan], list[Signal]]:
         """Look at every symbol at each of its bars' closes, in one evaluation of the rule."""

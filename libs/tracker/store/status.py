@@ -92,16 +92,20 @@ class PipelineStatus:
     maintenance: tuple[MaintenanceState, ...]
 
 
+async def read_signs(transaction: Transaction) -> tuple[ServiceSign, ...]:
+    """Return the last heartbeat of every instance, by service."""
+    return tuple(ServiceSign(**dict(row.items())) for row in await transaction.fetch("status.services"))
+
+
 async def read_status(transaction: Transaction) -> PipelineStatus:
     """Return the state of this moment; raises SchemaError before the first migration."""
-    services = await transaction.fetch("status.services")
     freshness = await transaction.fetch("status.freshness")
     symbols = await transaction.fetch("status.symbols")
     scans = await transaction.fetch("status.scans")
     accounts = await transaction.fetch("status.accounts")
     maintenance = await transaction.fetch("status.maintenance")
     return PipelineStatus(
-        services=tuple(ServiceSign(**dict(row.items())) for row in services),
+        services=await read_signs(transaction),
         freshness=tuple(Freshness(**dict(row.items())) for row in freshness),
         symbols=tuple(SymbolState(**dict(row.items())) for row in symbols),
         scans=tuple(ScanCount(**dict(row.items())) for row in scans),

@@ -9,9 +9,8 @@ import asyncpg
 import pytest
 from tracker.domain.signal import Decision, Regime, SkipReason, Strategy, Volatility
 from tracker.domain.timeframe import Timeframe
+from tracker.runtime.looks import SIGNAL_REASON
 from tracker.store.scans import Scan, advance_scan_watermark, write_scans
-
-from services.strategy_scanner.looks import SIGNAL_REASON
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 SWING = Strategy("swing")

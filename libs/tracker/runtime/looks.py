@@ -1,19 +1,28 @@
-"""What the rule reads: the features of every symbol at every close that is due, as one frame."""
+"""A scanner's look: the features of symbols at closes as the rule reads them, and its proposals as rows."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tracker.domain.signal import Decision, Regime, SkipReason, Volatility
+from tracker.domain.timeframe import EPOCH
 from tracker.quant.bars import BarArrays
 from tracker.quant.features import FEATURE_SET
 from tracker.quant.frame import FeatureFrame, feature_frame
-from tracker.quant.strategies.inputs import own_columns
+from tracker.quant.strategies import Proposals
+from tracker.quant.strategies.inputs import WithIndicators, own_columns
 from tracker.runtime.strategies import StrategyConfig
 from tracker.store.bars import BarTable
 from tracker.store.features import FeatureTable
+from tracker.store.scans import Scan
+
+SIGNAL_REASON = "setup"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,16 @@ class Together:
 
     keys: list[tuple[int, int]]
     frame: FeatureFrame
+
+
+def reads_from(config: StrategyConfig, first: datetime) -> datetime:
+    """Return from where on bars are needed: a rule with indicators of its own computes them from their anchor."""
+    if not isinstance(config.rule, WithIndicators):
+        return first
+    # TA-Lib comes with it, which a rule on features alone can spare.
+    from tracker.quant.windows import anchor_seconds
+
+    return EPOCH + timedelta(seconds=anchor_seconds(int(first.timestamp()), config.timeframe.seconds))
 
 
 def inputs_of(symbol_id: int, config: StrategyConfig, features: FeatureTable, bars: BarTable, first: int) -> ScanInputs:
@@ -68,6 +87,25 @@ def joined(inputs: Sequence[ScanInputs], names: Sequence[str]) -> Together:
             names=names,
             own={name: np.concatenate([each.own[name] for each in inputs]) for name in inputs[0].own},
         ),
+    )
+
+
+def look(config: StrategyConfig, symbol_id: int, decided_at: datetime, close: float, p: Proposals, row: int) -> Scan:
+    """Return the scan row of one proposal."""
+    is_signal = bool(p.is_signal[row])
+    strength = float(p.strength[row])
+    return Scan(
+        strategy=config.strategy,
+        symbol_id=symbol_id,
+        decided_at=decided_at,
+        decision=Decision.SIGNAL if is_signal else Decision.SKIP,
+        reason=SIGNAL_REASON if is_signal else SkipReason(p.reason[row]).value,
+        regime=Regime(p.regime[row]),
+        volatility=Volatility(p.volatility[row]),
+        strength=strength if math.isfinite(strength) else 0.0,
+        confidence=None,
+        config_hash=config.hash,
+        metadata={"close": close, "confirmations": int(p.confirmations[row]), "decided_by": "rule"},
     )
 
 
