@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -235,6 +235,27 @@ def gaps(
 
 
 @app.command()
+def why(
+    symbol: Annotated[str, typer.Argument(help="Such as BTC-USD.")],
+    strategy: Annotated[
+        Strategy | None, typer.Option(help="Only this one [all].", parser=Strategy, metavar="NAME")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="ISO time at or after the close [the last complete one].")] = None,
+    replay: Annotated[bool, typer.Option("--replay", help="The last replay's database, not the fleet's.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say why a symbol was or was not traded: bar, features, conditions, decision, risk, fills."""
+    from services.control import why as work
+    from services.control.exporting import EPOCH, moment_of
+    from services.control.why_view import why_view
+
+    moment = None if at is None else moment_of("--at", at, EPOCH)
+    request = work.WhyRequest(symbol=symbol, strategy=strategy, at=moment, replay=replay)
+    found = work.why(load_settings(ControlSettings), request)
+    _print(found if strategy is None else found[0], lambda _: why_view(found), as_json=as_json)
+
+
+@app.command()
 def funnel(
     hours: Annotated[float, typer.Option(help="How much event time.")] = 24,
     strategy: Annotated[
@@ -358,9 +379,7 @@ def main() -> None:
         sys.exit(2)
 
 
-def _print(
-    report: Mapping[str, Any], view: Callable[[Mapping[str, Any]], RenderableType], *, as_json: bool
-) -> None:
+def _print(report: Any, view: Callable[[Any], RenderableType], *, as_json: bool) -> None:
     import orjson
 
     if as_json:

@@ -1,0 +1,98 @@
+"""`tracker why`: one symbol's last look, from the bar to what each account made of it."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tracker.domain.errors import InputError
+from tracker.domain.instrument import Instrument
+from tracker.domain.signal import Strategy
+from tracker.runtime.standing import read_standing
+from tracker.runtime.strategies import (
+    StrategyConfig,
+    load_rules,
+    load_strategies,
+    load_strategy,
+    scanned_strategies,
+)
+from tracker.runtime.why import explain_look, last_close
+from tracker.store.database import Database, Transaction
+from tracker.store.paper import read_scan_watermarks
+from tracker.store.symbols import read_symbols
+
+from services.control.database_at_hand import asked_database
+from services.control.settings import ControlSettings
+from services.control.why_document import document, nothing_yet
+
+ROLE = "tracker_reader"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhyRequest:
+    """What was asked for on the command line; None: all strategies that look at the market, the last close."""
+
+    symbol: str
+    strategy: Strategy | None
+    at: datetime | None
+    replay: bool
+
+
+def why(settings: ControlSettings, request: WhyRequest) -> list[dict[str, Any]]:
+    """Return one document a strategy, of plain JSON values; docs/why.md says what the keys mean.
+
+    Raises InputError for a symbol that is not in the database or without one, ConfigError for a strategy that there
+    is not.
+    """
+    scanned = scanned_strategies(settings.config_dir)
+    if request.strategy is None:
+        configs = load_strategies(settings.config_dir, settings.strategies_dir)
+    else:
+        rules = load_rules(settings.strategies_dir)
+        configs = [load_strategy(settings.config_dir, request.strategy, rules=rules)]
+    with asked_database(settings, replay=request.replay) as url:
+        return asyncio.run(read_why(url, request, configs, scanned))
+
+
+async def read_why(
+    url: str, request: WhyRequest, configs: Sequence[StrategyConfig], scanned: Sequence[Strategy]
+) -> list[dict[str, Any]]:
+    """Return the documents from the database at `url`; `scanned` are the strategies that have a scanner."""
+    database = await Database.open(url, role=ROLE, pool_size=1, application="tracker:control")
+    try:
+        async with database.transaction() as transaction:
+            instrument = _instrument(request.symbol, await read_symbols(transaction))
+            looked = {*scanned, *await read_scan_watermarks(transaction)}
+            chosen = [each for each in configs if request.strategy is not None or each.strategy in looked]
+            return [await _document(transaction, request, each, scanned, instrument) for each in chosen]
+    finally:
+        await database.close()
+
+
+async def _document(
+    transaction: Transaction,
+    request: WhyRequest,
+    config: StrategyConfig,
+    scanned: Sequence[Strategy],
+    instrument: Instrument,
+) -> dict[str, Any]:
+    standing = await read_standing(
+        transaction, config.strategy, config.timeframe, has_scanner=config.strategy in scanned
+    )
+    close = last_close(standing, request.at)
+    if close is None:
+        return nothing_yet(instrument.symbol, standing)
+    return document(await explain_look(transaction, config, standing, instrument, close))
+
+
+def _instrument(symbol: str, known: Sequence[Instrument]) -> Instrument:
+    found = next((each for each in known if each.symbol == symbol), None)
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(symbol, [each.symbol for each in known], n=3, cutoff=0.4)
+    hint = f"; is it {' or '.join(near)}?" if near else ""
+    raise InputError(f"SYMBOL: {symbol!r} is not in the database{hint}")
