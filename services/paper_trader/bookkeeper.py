@@ -21,6 +21,7 @@ from tracker.store.paper import PAPER_CHANNEL, PaperCursor, advance_cursor, lock
 
 from services.paper_trader.bounds import ScanPatience
 from services.paper_trader.feed import Feed
+from services.paper_trader.risk import read_hours, read_memory
 
 # A signal that comes later than this after its close is not even answered.
 LATE_WINDOW = timedelta(days=7)
@@ -110,12 +111,16 @@ class Bookkeeper:
             await read_live_positions(transaction, name),
             await read_live_orders(transaction, name),
             feed.instruments,
+            await read_memory(transaction, name, at, self.account.rules.risk),
         )
         rules = self.account.rules
         signals = await feed.signals(transaction, at, task.through)
         if rules.paper.account.strategies is not None:
             signals = [each for each in signals if each.strategy in rules.paper.account.strategies]
         engine = Engine(book, rules, self.account.hash, signals)
+        hours = await read_hours(transaction, rules.risk, book, signals, task.through)
+        if hours is not None:
+            engine.load_hours(hours)
         for command in task.commands:
             engine.obey(command, at)
         for signal in task.late:

@@ -37,6 +37,8 @@ WRITERS: Mapping[str, str] = {
     "trade_logs": "paper_trader",
     "equity_curve": "paper_trader",
     "paper_cursor": "paper_trader",
+    "protection_locks": "paper_trader",
+    "risk_marks": "paper_trader",
     "account_events": "paper_trader",
     "commands": "control",
     "health_checks": "health_monitor",

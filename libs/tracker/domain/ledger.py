@@ -9,6 +9,7 @@ from tracker.domain.account import Account, EquityPoint
 from tracker.domain.fill import Fill
 from tracker.domain.order import Order
 from tracker.domain.position import Position
+from tracker.domain.risk import ProtectionLock, RiskMarks
 from tracker.domain.trade import ClosedTrade
 
 
@@ -24,3 +25,5 @@ class LedgerChanges:
     fills: Sequence[Fill] = field(default=())
     trades: Sequence[ClosedTrade] = field(default=())
     equity: Sequence[EquityPoint] = field(default=())
+    locks: Sequence[ProtectionLock] = field(default=())
+    marks: RiskMarks | None = None

@@ -74,6 +74,15 @@ class RefusalReason(StrEnum):
     NO_EQUITY = "no_equity"
     NO_CASH = "no_cash"
     BELOW_MIN_NOTIONAL = "below_min_notional"
+    GROSS_EXPOSURE = "gross_exposure"
+    SYMBOL_EXPOSURE = "symbol_exposure"
+    CORRELATED_EXPOSURE = "correlated_exposure"
+    HALTED = "halted"
+    DRAWDOWN = "drawdown"
+    DAILY_LOSS = "daily_loss"
+    STOP_STREAK = "stop_streak"
+    COOL_DOWN = "cool_down"
+    LOW_PROFIT = "low_profit"
     BELOW_ACCOUNT_THRESHOLD = "below_account_threshold"
 
 

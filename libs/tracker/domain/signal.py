@@ -109,5 +109,6 @@ class Signal:
     break_even_distance: float = 0.0
     confidence: float | None = None
     regime: Regime = Regime.UNKNOWN
+    volatility: Volatility = Volatility.UNKNOWN
     config_hash: str = ""
     signal_id: int = 0

@@ -16,8 +16,8 @@ import numba
 import numpy as np
 from numba.core import config
 
-from tracker.quant import kernel, pricing
-from tracker.quant.bulk import desk, trading
+from tracker.quant import kernel, pricing, risk_rules
+from tracker.quant.bulk import deciding, desk, trading
 
 
 def compiled(modules: Sequence[ModuleType]) -> dict[str, Callable[..., Any]]:
@@ -45,7 +45,7 @@ def _keep_code_in(folder: Path) -> None:
 
     numba itself only looks at the file of the function called, not at those of the functions that it calls.
     """
-    sources = (each.__file__ for each in (pricing, kernel, desk, trading))
+    sources = (each.__file__ for each in (pricing, kernel, risk_rules, desk, deciding, trading))
     text = b"".join(Path(each).read_bytes() for each in sources if each is not None)
     versions = f"{numba.__version__} {np.__version__}".encode()
     place = folder / f"machine-code-{hashlib.sha256(text + versions).hexdigest()[:16]}"
@@ -63,6 +63,6 @@ def _writable() -> Path:
 
 
 _keep_code_in(_writable())
-_CODE = compiled((pricing, kernel, trading))
+_CODE = compiled((pricing, kernel, risk_rules, deciding, trading))
 walk = _CODE["walk"]
 trade_all = _CODE["trade_all"]

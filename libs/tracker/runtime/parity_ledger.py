@@ -14,9 +14,12 @@ from tracker.domain.signal import Signal
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.backtest.market import Span
 from tracker.quant.backtest.trading import new_ledger
+from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import moment_of, seconds_of
 from tracker.quant.portfolio.engine import Engine
+from tracker.quant.portfolio.hours import hourly_closes
 from tracker.quant.portfolio.walk import Walk
+from tracker.quant.risk_rules import HOUR_SECONDS
 from tracker.runtime.accounts import AccountRules, accounts_kept
 from tracker.runtime.parity_difference import Difference, difference, facts_of
 from tracker.runtime.stored_markets import candle_market
@@ -24,6 +27,7 @@ from tracker.store.commands import read_events
 from tracker.store.database import Transaction
 from tracker.store.paper import read_signals
 from tracker.store.parity import read_closed_trades, read_fills, read_ledger_span, read_orders, trade_key
+from tracker.store.risk import read_hourly_closes
 
 STRETCH_SECONDS = 7 * 86_400
 COUNTED = ("orders", "fills", "trades", "other_rules")
@@ -122,6 +126,7 @@ async def _kept_again(
         wanted = {each.symbol_id for each in signals if stretch.first < seconds_of(each.decided_at) <= stretch.end}
         wanted |= {each.instrument.symbol_id for each in engine.book.live}
         markets = [await candle_market(transaction, instruments[each], stretch) for each in sorted(wanted)]
+        await _load_hours(transaction, engine, account.rules, wanted, stretch)
         Walk(engine, {each.instrument.symbol_id: each.candles for each in markets}).run(stretch.first, stretch.end)
     return engine
 
@@ -143,6 +148,18 @@ def _answers_differ(was: Sequence[AccountEvent], now: Sequence[AccountEvent]) ->
             if one != two
         ]
     return found
+
+
+async def _load_hours(
+    transaction: Transaction, engine: Engine, trading: TradingRules, symbol_ids: Collection[int], stretch: Span
+) -> None:
+    """Give the engine the hourly closes that decisions of a stretch look back on."""
+    limits = trading.risk.limits
+    if limits.max_cluster_exposure is None or not symbol_ids:
+        return
+    begin = stretch.first - (limits.cluster_hours + 1) * HOUR_SECONDS
+    closes = await read_hourly_closes(transaction, symbol_ids, moment_of(begin), moment_of(stretch.end))
+    engine.load_hours(hourly_closes(closes, symbol_ids, begin, stretch.end))
 
 
 def _rows_differ(

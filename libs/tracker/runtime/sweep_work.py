@@ -68,7 +68,7 @@ def write_work(
     _save(folder, "market", np.repeat(np.arange(len(frames), dtype=np.int64), [len(each) for each in frames]))
     for number, name in enumerate(columns):
         _save(folder, f"feature_{number}", np.concatenate([each[name] for each in frames]))
-    bulk = bulk_market(markets, plan.trading, plan.span.first)
+    bulk = bulk_market(markets, plan.trading, plan.span)
     for name, values in bulk._asdict().items():
         _save(folder, f"bulk_{name}", values)
     meta = {

@@ -18,6 +18,7 @@ from tracker.domain.position import Position, PositionStatus
 from tracker.domain.signal import Side, Strategy
 from tracker.domain.trade import ClosedTrade
 from tracker.store.database import Row, Transaction
+from tracker.store.risk import write_risk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,7 @@ async def write_changes(transaction: Transaction, changes: LedgerChanges) -> Non
     await _many(transaction, "insert_fill", [_fill_row(each) for each in changes.fills])
     await _many(transaction, "insert_trade", [_trade_row(each) for each in changes.trades])
     await _many(transaction, "insert_equity", [_equity_row(each) for each in changes.equity])
+    await write_risk(transaction, changes.locks, changes.marks)
 
 
 async def _many(transaction: Transaction, query: str, rows: Sequence[tuple[object, ...]]) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 
 from tracker.domain.candle import Candle
 from tracker.domain.money import EXACT
-from tracker.domain.signal import Regime, Side, Signal, Strategy
+from tracker.domain.signal import Regime, Side, Signal, Strategy, Volatility
 from tracker.domain.timeframe import Timeframe
 from tracker.store.database import Row, Transaction
 
@@ -222,6 +222,7 @@ def _signal(row: Row) -> Signal:
         break_even_distance=row["break_even_distance"],
         confidence=row["confidence"],
         regime=Regime(row["market_regime"]),
+        volatility=Volatility(row["volatility"]),
         config_hash=row["config_hash"],
         signal_id=row["signal_id"],
     )

@@ -65,7 +65,7 @@ async def write_signals(transaction: Transaction, timeframe: Timeframe, signals:
                 each.decided_at, each.expires_at, each.entry, each.stop, each.target, each.target_fraction,
                 each.trail_distance, each.break_even_distance, list(each.ladder), list(each.size_weights),
                 each.strategy.value, timeframe.value, each.symbol_id, each.side.value, each.confirmations,
-                each.strength, each.confidence, each.regime.value, each.config_hash,
+                each.strength, each.confidence, each.regime.value, each.volatility.value, each.config_hash,
             )
             for each in signals
         ],

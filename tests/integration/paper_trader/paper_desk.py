@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tracker.quant.paper import TradingRules
+from tracker.quant.risk import RiskConfig, RiskLimits
+from tracker.quant.sizing import SizingParams
 from tracker.runtime.accounts import AccountRules
 from tracker.runtime.logging import get_logger
 from tracker.runtime.settings import load_settings
@@ -19,7 +21,8 @@ from tracker.testing.trades import NOON
 from services.paper_trader.service import PaperTrader
 from services.paper_trader.settings import PaperTraderSettings
 
-LEDGER = ("trade_logs", "equity_curve", "fills", "orders", "positions", "paper_cursor", "account_events", "accounts")
+LEDGER = ("trade_logs", "equity_curve", "fills", "orders", "positions", "paper_cursor", "account_events",
+          "protection_locks", "risk_marks", "accounts")  # fmt: skip
 OWN_COLUMNS = {"updated_at", "order_id", "fill_id", "position_id", "trade_id", "event_id"}
 
 BALANCE = "SELECT * FROM dashboards.account_balance WHERE difference IS DISTINCT FROM 0"
@@ -108,4 +111,18 @@ def cheap(rules: TradingRules, **changes: Any) -> TradingRules:
         "slippage_cap_bps": 0.0,
         **changes,
     }
-    return replace(rules, paper=replace(rules.paper, execution=replace(rules.paper.execution, **free)))
+    return plain(replace(rules, paper=replace(rules.paper, execution=replace(rules.paper.execution, **free))))
+
+
+def plain(rules: TradingRules) -> TradingRules:
+    """Return the rules without scales, exposure limits and protections."""
+    sizing = rules.risk.sizing
+    risk = RiskConfig(
+        sizing=SizingParams(
+            risk_per_trade=sizing.risk_per_trade,
+            size_multiplier=sizing.size_multiplier,
+            max_position_share=sizing.max_position_share,
+        ),
+        limits=RiskLimits(max_open_positions=rules.risk.limits.max_open_positions),
+    )
+    return replace(rules, risk=risk)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 from busy_market import busy_market
-from paper_desk import Desk
+from paper_desk import Desk, plain
 from tracker.domain.errors import DatabaseUnavailableError
 from tracker.domain.instrument import Instrument
+from tracker.quant.paper import TradingRules
+from tracker.quant.risk import CoolDown, DailyLoss, Drawdown, LowProfit, Protections, StopStreak
 from tracker.runtime.settings import load_settings
 from tracker.runtime.trading_rules import load_trading_rules
 from tracker.store.database import Database, Transaction
@@ -21,14 +23,31 @@ from tracker.testing.trades import NOON, make_signal
 from services.paper_trader.settings import PaperTraderSettings
 
 RULES = load_trading_rules(load_settings(PaperTraderSettings).config_dir)
-RELAXED = replace(RULES, risk=replace(RULES.risk, sizing=replace(RULES.risk.sizing, max_position_share=0.3)))
+PLAIN = plain(RULES)
+RELAXED = replace(PLAIN, risk=replace(PLAIN.risk, sizing=replace(PLAIN.risk.sizing, max_position_share=0.3)))
+# So tight that six hours set all of them off.
+GUARDED = replace(
+    RELAXED,
+    risk=replace(
+        RELAXED.risk,
+        limits=replace(RELAXED.risk.limits, max_cluster_exposure=0.75, cluster_correlation=0.5, cluster_least_hours=2),
+        protections=Protections(
+            stop_streak=StopStreak(trades=2, window_minutes=120, lock_minutes=20),
+            cool_down=CoolDown(lock_minutes=16),
+            low_profit=LowProfit(trades=2, window_minutes=240, min_return=-0.001, lock_minutes=30),
+            daily_loss=DailyLoss(max_loss=0.02),
+            drawdown=Drawdown(reduce_at=0.004, reduce_minutes=15, halt_at=0.009, halt_minutes=45),
+        ),
+    ),
+)
 
 
-async def test_batches_do_not_matter(desk: Desk) -> None:
+@pytest.mark.parametrize("rules", [RELAXED, GUARDED])
+async def test_batches_do_not_matter(desk: Desk, rules: TradingRules) -> None:
     await busy_market(desk)
     ledgers = []
     for batch in (720, 7, 1):
-        await desk.catch_up(desk.trader(rules=RELAXED, strategies="dca,swing,channel", batch_minutes=batch))
+        await desk.catch_up(desk.trader(rules=rules, strategies="dca,swing,channel", batch_minutes=batch))
         ledgers.append(await desk.ledger())
         async with desk.database.transaction() as transaction:
             check = await ledger_check(transaction)
@@ -36,8 +55,15 @@ async def test_batches_do_not_matter(desk: Desk) -> None:
         await desk.forget()
     first, *others = ledgers
     reasons = {row["exit_reason"] for row in first["trade_logs"]}
-    assert reasons == {"stop", "trailing", "target", "timeout", "break_even"}
-    assert len(first["trade_logs"]) > 20
+    if rules is RELAXED:
+        assert reasons == {"stop", "trailing", "target", "timeout", "break_even"}
+        assert len(first["trade_logs"]) > 20
+    else:
+        assert "flatten" in reasons
+        refused = {row["reason"] for row in first["orders"] if row["reason"] is not None}
+        locked = {row["protection"] for row in first["protection_locks"]}
+        assert refused >= {"halted", "drawdown", "daily_loss", "cool_down", "low_profit", "correlated_exposure"}
+        assert locked == {"halt", "drawdown", "daily_loss", "stop_streak", "cool_down", "low_profit"}
     assert {row["status"] for row in first["orders"]} >= {"filled", "cancelled", "refused"}
     for other in others:
         for table, rows in first.items():

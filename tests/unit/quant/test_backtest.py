@@ -22,8 +22,10 @@ from tracker.quant.backtest.trading import REFUSALS, ledger_signals, trade_in_le
 from tracker.quant.bars import BarArrays
 from tracker.quant.bulk import trading
 from tracker.quant.compiled import trade_all
+from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import Book, moment_of, seconds_of
 from tracker.quant.portfolio.engine import Engine
+from tracker.quant.risk import CoolDown, DailyLoss, Drawdown, LowProfit, Protections, StopStreak
 from tracker.quant.roll_up import roll_up
 from tracker.quant.strategies import RULES
 from tracker.runtime.config import config_hash
@@ -92,6 +94,53 @@ def test_the_books_balance_and_the_curve_ends_where_the_account_does(strategy: S
     assert (result.traded.verdicts >= 0).all()
 
 
+def strict(protected: bool = True, **limits: float | None) -> TradingRules:
+    """Return the shipped rules with protections, and maybe limits, so tight that all of them bite within weeks."""
+    risk = TRADING.risk
+    return replace(
+        TRADING,
+        risk=replace(
+            risk,
+            limits=replace(risk.limits, **limits),
+            protections=Protections() if not protected else Protections(
+                stop_streak=StopStreak(trades=2, window_minutes=2_880, lock_minutes=360),
+                cool_down=CoolDown(lock_minutes=240),
+                low_profit=LowProfit(trades=2, window_minutes=10_080, min_return=-0.001, lock_minutes=1_440),
+                daily_loss=DailyLoss(max_loss=0.004),
+                drawdown=Drawdown(reduce_at=0.01, reduce_minutes=720, halt_at=0.02, halt_minutes=1_440),
+            ),
+        ),
+    )
+
+
+def test_limits_and_protections_bite_alike_in_bulk_and_in_the_ledger() -> None:
+    clustered = strict(max_cluster_exposure=0.3, cluster_correlation=0.05)
+    crowded = strict(protected=False, max_cluster_exposure=None, max_open_positions=1)
+    exposed = strict(protected=False, max_cluster_exposure=None, max_gross_exposure=0.1)
+    cases = [*((each, clustered) for each in RULES), (Strategy("swing"), crowded), (Strategy("swing"), exposed)]
+    markets = [market(number, liquid(walk(12_000, seed=number, step=300))) for number in range(1, 7)]
+    seen: set[str] = set()
+    for strategy, rules in cases:
+        end = int(markets[0].decision.ts[-1]) + M15
+        plan = replace(plan_of(strategy, START + 20 * 86_400, end), trading=rules)
+        result = run_backtest(plan, markets, trade_all)
+        signals = ledger_signals(plan, result.looks, markets)
+        book = trade_in_ledger(rules, plan.rules_hash, plan.span, markets, signals).engine.book
+        refused = [each for each in book.changes().new_orders if each.status is OrderStatus.REFUSED]
+        assert {each.signal_id: each.reason for each in refused} == {
+            row + 1: REFUSALS[result.traded.verdicts[row]]
+            for row in np.flatnonzero(result.traded.verdicts > 0).tolist()
+        }
+        trades = result.traded.trades
+        assert [seconds_of(each.exit_time) for each in book.trades] == trades.exit_time.tolist()
+        assert [float(each.pnl) for each in book.trades] == pytest.approx(trades.pnl.tolist(), rel=1e-7, abs=1e-6)
+        seen |= {str(each.reason) for each in refused} | {each.protection.value for each in book.guard.locks}
+    assert seen >= {
+        "gross_exposure", "correlated_exposure", "stop_streak", "cool_down", "low_profit", "daily_loss", "drawdown",
+        "halt", "halted", "too_many_positions",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("strategy", "changes"),
     [*((each, {}) for each in RULES), *((Strategy(each), BREAK_EVEN) for each in ("swing", "channel"))],
@@ -125,9 +174,9 @@ def test_the_ledger_would_have_written_the_same(strategy: Strategy, changes: dic
     assert [float(each.quantity) for each in book.fills] == pytest.approx(fills.quantity.tolist(), rel=1e-9)
     assert float(book.account.cash) == pytest.approx(result.traded.cash, rel=1e-9)
     refused = [each for each in book.changes().new_orders if each.status is OrderStatus.REFUSED]
-    assert [each.signal_id for each in sorted(refused, key=lambda each: each.signal_id or 0)] == [
-        row + 1 for row in np.flatnonzero(result.traded.verdicts > 0).tolist()
-    ]
+    assert {each.signal_id: each.reason for each in refused} == {
+        row + 1: REFUSALS[result.traded.verdicts[row]] for row in np.flatnonzero(result.traded.verdicts > 0).tolist()
+    }
     for each in refused:
         assert each.reason is REFUSALS[int(result.traded.verdicts[(each.signal_id or 0) - 1])]
 

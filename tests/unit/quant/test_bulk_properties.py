@@ -7,12 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from tracker.quant import kernel
+from tracker.quant import kernel, risk_rules
 from tracker.quant.backtest.trading import ends_by_signal
 from tracker.quant.bars import Floats
 from tracker.quant.bulk import desk
 from tracker.quant.bulk.desk import Desk, Market, Plans, Record, carry_on, new_desk, new_record, still_live
 from tracker.quant.compiled import trade_all
+from tracker.quant.risk import (
+    CoolDown,
+    DailyLoss,
+    Drawdown,
+    LowProfit,
+    Protections,
+    RiskConfig,
+    RiskLimits,
+    StopStreak,
+)
+from tracker.quant.sizing import DrawdownScale, SizingParams, VolatilityScale
+from tracker.testing.trades import FREE
 
 CASH = 1e6
 MINUTE = 60
@@ -28,7 +40,8 @@ class World:
 
     def trade(self, rules: Floats) -> tuple[Desk, Record, Floats]:
         """Trade everything; return the desk, the record and its fills."""
-        work = new_desk(int(self.limits[desk.LIMIT_OPEN]), self.plans.ladders.shape[1], len(self.market.symbols), CASH)
+        rungs, symbols = self.plans.ladders.shape[1], len(self.market.symbols)
+        work = new_desk(int(self.limits[risk_rules.LIMIT_OPEN]), rungs, symbols, CASH, len(self.plans.times))
         record = new_record(len(self.plans.times), 20_000)
         count = trade_all(self.plans, self.market, work, self.limits, rules, int(self.market.closes.max()), record)
         assert count >= 0
@@ -56,10 +69,12 @@ def market_of(rng: np.random.Generator, symbols: int, bars: int) -> Market:
         rng.choice([0.0, 200.0, 5e3, 1e6], symbols * bars),
     )
     return Market(
-        symbols=np.tile([1e-3, 10.0, 3.0 * MINUTE], (symbols, 1)),
+        symbols=np.tile([1e-3, 10.0, 3.0 * MINUTE, MINUTE], (symbols, 1)),
         bars=np.column_stack(columns),
         closes=ts + MINUTE,
         offsets=np.arange(symbols + 1, dtype=np.int64) * bars,
+        hours=np.empty((symbols, 0)),
+        first_hour=np.zeros(1, dtype=np.int64),
     )
 
 
@@ -74,6 +89,9 @@ def plans_of(rng: np.random.Generator, symbols: int, times: list[int]) -> Plans:
     plans[:, desk.PLAN_FRACTION] = rng.choice([np.nan, 0.02], n)
     plans[:, desk.PLAN_TRAIL] = rng.choice([0.0, 4.0, 12.0], n)
     plans[:, desk.PLAN_BREAK_EVEN] = rng.choice([0.0, 1.0, 5.0], n)
+    plans[:, desk.PLAN_CONFIDENCE] = np.nan
+    plans[:, desk.PLAN_VOLATILITY] = rng.integers(0, 4, n)
+    plans[:, desk.PLAN_REGIME] = rng.integers(0, 4, n)
     plans[:, desk.PLAN_EXPIRES_AT] = decided + rng.choice([2, 10, 10_000], n) * MINUTE
     with_ladder = rng.random(n) < 0.5
     ladders = np.where(with_ladder[:, None], [97.0, 94.0], np.nan)
@@ -89,17 +107,45 @@ def plans_of(rng: np.random.Generator, symbols: int, times: list[int]) -> Plans:
 
 
 @st.composite
+def protections(draw: st.DrawFn) -> Protections:
+    """Protections that are off, or so tight that forty minutes set them off."""
+    return Protections(
+        stop_streak=StopStreak(trades=draw(st.integers(0, 2)), window_minutes=20, lock_minutes=5),
+        cool_down=CoolDown(lock_minutes=draw(st.integers(0, 3))),
+        low_profit=LowProfit(trades=draw(st.integers(0, 2)), window_minutes=15, min_return=-0.01, lock_minutes=10),
+        daily_loss=DailyLoss(max_loss=draw(st.sampled_from([0.0, 0.01]))),
+        drawdown=draw(
+            st.sampled_from(
+                [Drawdown(), Drawdown(reduce_at=0.005, reduce_minutes=20, halt_at=0.02, halt_minutes=20)]
+            )
+        ),
+    )
+
+
+@st.composite
 def worlds(draw: st.DrawFn, *, at_once: bool = False) -> World:
     """Draw a world; `at_once`: all signals in the first minute, a sliver of the cash each, none to break even."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     symbols, bars = draw(st.integers(1, 4)), draw(st.integers(2, 40))
     every = draw(st.integers(1, 5))
-    limits = np.empty(desk.LIMIT_SIZE)
-    limits[desk.LIMIT_RISK] = 0.5
-    limits[desk.LIMIT_SHARE] = 0.01 if at_once else draw(st.sampled_from([0.05, 0.9]))
-    limits[desk.LIMIT_OPEN] = symbols if at_once else draw(st.integers(1, symbols))
-    limits[desk.LIMIT_VOLUME_SHARE] = draw(st.sampled_from([0.01, 0.5, 1.0]))
-    limits[desk.LIMIT_SLIP_RESERVE] = 0.005
+    sizing = SizingParams(
+        risk_per_trade=0.5,
+        size_multiplier=1.0,
+        max_position_share=0.01 if at_once else draw(st.sampled_from([0.05, 0.9])),
+        volatility=VolatilityScale(high=0.5),
+        drawdown=DrawdownScale(begins=0.0, ends=0.05, least=1.0 if at_once else 0.5),
+    )
+    config = RiskConfig(
+        sizing=sizing,
+        limits=RiskLimits(
+            max_open_positions=symbols if at_once else draw(st.integers(1, symbols)),
+            max_gross_exposure=None if at_once else draw(st.sampled_from([None, 0.7])),
+        ),
+        protections=Protections() if at_once else draw(protections()),
+    )
+    limits = np.array(config.numbers(FREE))
+    limits[risk_rules.LIMIT_VOLUME_SHARE] = draw(st.sampled_from([0.01, 0.5, 1.0]))
+    limits[risk_rules.LIMIT_SLIP_RESERVE] = 0.005
     times = [MINUTE] if at_once else [each * MINUTE for each in range(1, bars, every)]
     world = World(market_of(rng, symbols, bars), plans_of(rng, symbols, times), limits)
     if at_once:
@@ -130,7 +176,7 @@ def test_no_fill_lies_outside_its_bar_or_takes_more_than_its_share(world: World,
         assert bar[kernel.BAR_LOW] <= fill[desk.FILL_PRICE] <= bar[kernel.BAR_HIGH]
         key = int(world.plans.symbol_of[int(fill[desk.FILL_SIGNAL])]), int(fill[desk.FILL_BAR_TS])
         taken[key] = taken.get(key, 0.0) + fill[desk.FILL_QUANTITY]
-        assert taken[key] <= bar[kernel.BAR_VOLUME] * world.limits[desk.LIMIT_VOLUME_SHARE] + 1e-6
+        assert taken[key] <= bar[kernel.BAR_VOLUME] * world.limits[risk_rules.LIMIT_VOLUME_SHARE] + 1e-6
 
 
 @given(worlds(), rules())
@@ -202,7 +248,7 @@ def test_a_desk_that_is_carried_on_trades_as_if_it_had_never_stopped(
 ) -> None:
     whole, _, fills = world.trade(costs)
     plans, market = world.plans, world.market
-    work = new_desk(int(world.limits[desk.LIMIT_OPEN]), plans.ladders.shape[1], len(market.symbols), CASH)
+    work = new_desk(int(world.limits[risk_rules.LIMIT_OPEN]), plans.ladders.shape[1], len(market.symbols), CASH, 0)
     found: list[Floats] = []
     given_before, reached = 0, 0
     for until in [*sorted(each * MINUTE for each in cuts), int(market.closes.max())]:
@@ -215,10 +261,12 @@ def test_a_desk_that_is_carried_on_trades_as_if_it_had_never_stopped(
             bars=market.bars[rows],
             closes=market.closes[rows],
             offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+            hours=market.hours,
+            first_hour=market.first_hour,
         )
         due = (plans.times > reached) & (plans.times <= until)
         part = Plans(*(each[due] for each in plans))
-        carry_on(work, piece, given_before)
+        work = carry_on(work, piece, world.limits, given_before, int(due.sum()))
         record = new_record(int(due.sum()), 20_000)
         count = trade_all(part, piece, work, world.limits, costs, until, record)
         found.append(record.fills[:count])

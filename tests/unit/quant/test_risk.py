@@ -10,19 +10,20 @@ import pytest
 from tracker.domain.order import RefusalReason
 from tracker.domain.signal import Side, Strategy
 from tracker.quant.risk import Portfolio, RiskConfig, RiskLimits, judge, signal_defect
-from tracker.quant.sizing import Approved, Refused, SizingParams
+from tracker.quant.sizing import AdaptivePositionSizer, Approved, Refused, Situation, SizingParams
 from tracker.testing.trades import FREE, NOON, make_instrument, make_signal
 
 CONFIG = RiskConfig(
     sizing=SizingParams(risk_per_trade=0.02, size_multiplier=1.5, max_position_share=0.2),
     limits=RiskLimits(max_open_positions=2),
 )
-RICH: dict[str, Any] = {"equity": 10_000.0, "free_cash": 10_000.0}
+SIZER = AdaptivePositionSizer(limits=CONFIG.numbers(FREE), execution=FREE)
+RICH: dict[str, Any] = {"situation": Situation(equity=10_000.0, free_cash=10_000.0)}
 
 
 def verdict(portfolio: Portfolio, **changes: Any) -> Approved | Refused:
     """Judge the usual signal with changes."""
-    return judge(make_signal(**changes), make_instrument(), portfolio, CONFIG, FREE)
+    return judge(make_signal(**changes), make_instrument(), portfolio, CONFIG.limits, SIZER)
 
 
 def test_an_empty_portfolio_takes_it() -> None:
@@ -42,8 +43,8 @@ def test_another_strategy_may_hold_the_same_symbol() -> None:
             {},
             RefusalReason.TOO_MANY_POSITIONS,
         ),
-        (Portfolio(live=frozenset(), equity=0.0, free_cash=100.0), {}, RefusalReason.NO_EQUITY),
-        (Portfolio(live=frozenset(), equity=10_000.0, free_cash=1.0), {}, RefusalReason.NO_CASH),
+        (Portfolio(live=frozenset(), situation=Situation(equity=0.0, free_cash=100.0)), {}, RefusalReason.NO_EQUITY),
+        (Portfolio(live=frozenset(), situation=Situation(equity=10_000.0, free_cash=1.0)), {}, RefusalReason.NO_CASH),
         (Portfolio(live=frozenset(), **RICH), {"side": Side.SHORT}, RefusalReason.SIDE_NOT_SUPPORTED),
         (Portfolio(live=frozenset(), **RICH), {"stop": 100.0}, RefusalReason.INVALID_SIGNAL),
     ],

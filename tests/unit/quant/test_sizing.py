@@ -8,12 +8,30 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tracker.domain.instrument import Instrument
 from tracker.domain.money import floor_quantity, price_of, quantity_of, quantity_step
 from tracker.domain.order import RefusalReason
-from tracker.quant.sizing import Approved, Refused, SizingParams, reserve_price, size_trade
+from tracker.domain.signal import Signal
+from tracker.quant.execution import ExecutionParams
+from tracker.quant.risk import RiskConfig, RiskLimits
+from tracker.quant.sizing import AdaptivePositionSizer, Approved, Refused, Situation, SizingParams, reserve_price
 from tracker.testing.trades import COSTLY, FREE, make_instrument, make_signal
 
 PARAMS = SizingParams(risk_per_trade=0.02, size_multiplier=1.5, max_position_share=1.0)
+
+
+def size_trade(
+    signal: Signal,
+    instrument: Instrument,
+    equity: float,
+    free_cash: float,
+    params: SizingParams,
+    execution: ExecutionParams,
+) -> Approved | Refused:
+    """Size a signal where nothing else is held."""
+    config = RiskConfig(sizing=params, limits=RiskLimits(max_open_positions=1))
+    sizer = AdaptivePositionSizer(limits=config.numbers(execution), execution=execution)
+    return sizer.size(signal, instrument, Situation(equity=equity, free_cash=free_cash))
 
 
 def size(

@@ -22,7 +22,7 @@ from tracker.quant.portfolio.book import Book, seconds_of
 from tracker.quant.portfolio.engine import Engine
 from tracker.quant.portfolio.series import CandleSeries
 from tracker.quant.portfolio.walk import Walk
-from tracker.quant.risk import RiskConfig, RiskLimits
+from tracker.quant.risk import CoolDown, DailyLoss, Drawdown, LowProfit, Protections, RiskConfig, RiskLimits, StopStreak
 from tracker.quant.sizing import SizingParams
 from tracker.quant.strategies import RULES
 from tracker.testing.trades import COSTLY, NOON, make_signal
@@ -88,7 +88,19 @@ def proposals(rng: random.Random, instrument: Instrument, series: CandleSeries) 
     return signals
 
 
-def engine(instruments: list[Instrument], signals: list[Signal], execution: ExecutionParams) -> Engine:
+# So tight that a few hours set them off.
+PROTECTIONS = Protections(
+    stop_streak=StopStreak(trades=2, window_minutes=120, lock_minutes=30),
+    cool_down=CoolDown(lock_minutes=10),
+    low_profit=LowProfit(trades=2, window_minutes=240, min_return=-0.001, lock_minutes=45),
+    daily_loss=DailyLoss(max_loss=0.004),
+    drawdown=Drawdown(reduce_at=0.002, reduce_minutes=45, halt_at=0.006, halt_minutes=90),
+)
+
+
+def engine(
+    instruments: list[Instrument], signals: list[Signal], execution: ExecutionParams, protected: bool
+) -> Engine:
     """Return an engine with 10,000 to trade with."""
     account = Account(account="paper", currency="USD", start_cash=Decimal(10_000), opened_at=NOON, cash=Decimal(10_000))
     rules = TradingRules(
@@ -96,14 +108,17 @@ def engine(instruments: list[Instrument], signals: list[Signal], execution: Exec
         risk=RiskConfig(
             sizing=SizingParams(risk_per_trade=0.02, size_multiplier=1.5, max_position_share=0.2),
             limits=RiskLimits(max_open_positions=4),
+            protections=PROTECTIONS if protected else Protections(),
         ),
     )
     return Engine(Book(account, (), (), instruments), rules, "rules", signals)
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(0, 2**32), st.sampled_from([0.0004, 0.002, 0.01]), st.sampled_from([0.02, 0.1, 1.0]))
-def test_the_walk_leaves_the_ledger_that_the_engine_leaves(seed: int, volatility: float, share: float) -> None:
+@given(st.integers(0, 2**32), st.sampled_from([0.0004, 0.002, 0.01]), st.sampled_from([0.02, 0.1, 1.0]), st.booleans())
+def test_the_walk_leaves_the_ledger_that_the_engine_leaves(
+    seed: int, volatility: float, share: float, protected: bool
+) -> None:
     rng = random.Random(seed)
     instruments = [
         Instrument(symbol_id=number, symbol=f"{number}-USD", base_timeframe=frame, lot_step=Decimal("0.001"))
@@ -115,13 +130,13 @@ def test_the_walk_leaves_the_ledger_that_the_engine_leaves(seed: int, volatility
     execution = replace(COSTLY, max_volume_share=share)
     end = BEGIN + HOURS * 3600
 
-    dense = engine(instruments, signals, execution)
+    dense = engine(instruments, signals, execution, protected)
     for number, each in series.items():
         dense.load(number, each)
     after = BEGIN
     while after < end:
         after = dense.run(after, end)
-    sparse = engine(instruments, signals, execution)
+    sparse = engine(instruments, signals, execution, protected)
     walk = Walk(sparse, series)
     walk.run(BEGIN, end)
 
@@ -130,6 +145,7 @@ def test_the_walk_leaves_the_ledger_that_the_engine_leaves(seed: int, volatility
     assert sparse.book.account == dense.book.account
     assert [each.settle() for each in sparse.book.live] == [each.settle() for each in dense.book.live]
     assert sparse.book.changes().new_orders == dense.book.changes().new_orders
+    assert sparse.book.guard.locks == dense.book.guard.locks
     assert len(walk.fill_closes) == len(sparse.book.fills)
     for fill, close in zip(sparse.book.fills, walk.fill_closes, strict=True):
         assert seconds_of(fill.filled_at) <= close
@@ -145,7 +161,8 @@ def test_a_candle_is_found_by_its_close_alone() -> None:
         series[closes[-1] + 300]
 
 
-def test_the_compared_markets_are_busy() -> None:
+@pytest.mark.parametrize("protected", [False, True])
+def test_the_compared_markets_are_busy(protected: bool) -> None:
     rng = random.Random(3)
     instruments = [
         Instrument(symbol_id=number, symbol=f"{number}-USD", base_timeframe=frame, lot_step=Decimal("0.001"))
@@ -154,7 +171,7 @@ def test_the_compared_markets_are_busy() -> None:
     series = {each.symbol_id: market(rng, each.base_timeframe, 0.002) for each in instruments}
     signals = [signal for each in instruments for signal in proposals(rng, each, series[each.symbol_id])]
     signals.sort(key=lambda each: each.decided_at)
-    walk = Walk(engine(instruments, signals, COSTLY), series)
+    walk = Walk(engine(instruments, signals, COSTLY, protected), series)
     walk.run(BEGIN, BEGIN + HOURS * 3600)
     reasons = {each.exit_reason for each in walk.engine.book.trades}
     assert len(walk.engine.book.fills) > 20

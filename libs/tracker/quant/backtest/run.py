@@ -53,7 +53,7 @@ def trade_looks(
 ) -> BacktestResult:
     """Trade what the looks propose; `looks` is one a market."""
     signals = signal_table(looks, markets)
-    traded = trade_in_bulk(plan, bulk_market(markets, plan.trading, plan.span.first), signals, trade_all)
+    traded = trade_in_bulk(plan, bulk_market(markets, plan.trading, plan.span), signals, trade_all)
     span, step = plan.span, plan.timeframe.seconds
     moments = np.arange(span.first + -span.first % step, span.end + 1, step, dtype=np.int64)
     curve = equity_curve(

@@ -13,15 +13,19 @@ from tracker.quant.backtest.market import SymbolMarket
 from tracker.quant.bars import Floats, Ints, Objects
 from tracker.quant.bulk.desk import (
     PLAN_BREAK_EVEN,
+    PLAN_CONFIDENCE,
     PLAN_ENTRY,
     PLAN_EXPIRES_AT,
     PLAN_FRACTION,
+    PLAN_REGIME,
     PLAN_SIZE,
     PLAN_STOP,
     PLAN_TARGET,
     PLAN_TRAIL,
+    PLAN_VOLATILITY,
     Plans,
 )
+from tracker.quant.sizing import REGIMES, VOLATILITIES
 from tracker.quant.strategies.base import Proposals
 
 
@@ -93,6 +97,14 @@ def joined_proposals(parts: Sequence[Proposals]) -> Proposals:
     return Proposals(**columns)
 
 
+def _codes(values: Objects, known: Sequence[Any]) -> Ints:
+    """Return the place of each value among the known ones, int64 (n,)."""
+    codes = np.zeros(len(values), dtype=np.int64)
+    for code, each in enumerate(known):
+        codes[values == each] = code
+    return codes
+
+
 def _plans(proposals: Proposals) -> Floats:
     plans = np.empty((len(proposals), PLAN_SIZE))
     plans[:, PLAN_ENTRY] = proposals.entry
@@ -102,4 +114,7 @@ def _plans(proposals: Proposals) -> Floats:
     plans[:, PLAN_TRAIL] = proposals.trail_distance
     plans[:, PLAN_BREAK_EVEN] = proposals.break_even_distance
     plans[:, PLAN_EXPIRES_AT] = proposals.expires_at
+    plans[:, PLAN_CONFIDENCE] = np.nan
+    plans[:, PLAN_VOLATILITY] = _codes(proposals.volatility, VOLATILITIES)
+    plans[:, PLAN_REGIME] = _codes(proposals.regime, REGIMES)
     return plans

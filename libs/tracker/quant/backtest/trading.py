@@ -24,8 +24,11 @@ from tracker.quant.bulk.desk import Market, new_desk, new_record, still_live
 from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import Book, moment_of
 from tracker.quant.portfolio.engine import Engine
+from tracker.quant.portfolio.guard import PROTECTIONS
+from tracker.quant.portfolio.guard import REFUSALS as LOCK_REFUSALS
+from tracker.quant.portfolio.hours import HourlyCloses
 from tracker.quant.portfolio.walk import Walk
-from tracker.quant.pricing import BPS
+from tracker.quant.risk_rules import HOUR_SECONDS
 
 # In the order of the verdicts in `tracker.quant.bulk.desk`.
 REFUSALS = (
@@ -35,6 +38,10 @@ REFUSALS = (
     RefusalReason.NO_EQUITY,
     RefusalReason.NO_CASH,
     RefusalReason.BELOW_MIN_NOTIONAL,
+    RefusalReason.GROSS_EXPOSURE,
+    RefusalReason.SYMBOL_EXPOSURE,
+    RefusalReason.CORRELATED_EXPOSURE,
+    *(LOCK_REFUSALS[each] for each in PROTECTIONS),
 )
 FILLS_A_SIGNAL = 4
 # In the kernel's order.
@@ -54,10 +61,10 @@ class Traded:
     cash: float
 
 
-def bulk_market(markets: Sequence[SymbolMarket], rules: TradingRules, first: int) -> Market:
-    """Return the symbols in the order of their names, with the candles that close after `first`."""
+def bulk_market(markets: Sequence[SymbolMarket], rules: TradingRules, span: Span) -> Market:
+    """Return the symbols in the order of their names, with the candles that close after the span's begin."""
     ordered = sorted(markets, key=lambda each: each.instrument.symbol)
-    begins = [each.candles.index_from(first + 1) for each in ordered]
+    begins = [each.candles.index_from(span.first + 1) for each in ordered]
     counts = [len(each.candles) - begin for each, begin in zip(ordered, begins, strict=True)]
     offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     bars, closes = np.empty((int(offsets[-1]), len(BAR_COLUMNS))), np.empty(int(offsets[-1]), dtype=np.int64)
@@ -66,6 +73,10 @@ def bulk_market(markets: Sequence[SymbolMarket], rules: TradingRules, first: int
         for column, name in enumerate(BAR_COLUMNS):
             bars[start:end, column] = getattr(each.candles.bars, name)[begin:]
     valid = rules.paper.execution.entry_valid_bars
+    first_hour, count = hours_of(span, rules.risk.limits.cluster_hours)
+    hours = np.empty((len(ordered), 0))
+    if rules.risk.limits.max_cluster_exposure is not None:
+        hours = np.stack([symbol_hours(each, first_hour, count) for each in ordered])
     return Market(
         symbols=np.array(
             [
@@ -73,6 +84,7 @@ def bulk_market(markets: Sequence[SymbolMarket], rules: TradingRules, first: int
                     float(each.instrument.lot_step),
                     float(each.instrument.min_notional),
                     float(valid * each.instrument.base_timeframe.seconds),
+                    float(each.instrument.base_timeframe.seconds),
                 )
                 for each in ordered
             ]
@@ -80,19 +92,14 @@ def bulk_market(markets: Sequence[SymbolMarket], rules: TradingRules, first: int
         bars=bars,
         closes=closes,
         offsets=offsets,
+        hours=hours,
+        first_hour=np.array([first_hour], dtype=np.int64),
     )
 
 
 def limits_of(rules: TradingRules) -> Floats:
     """Return the limits as bulk trading reads them."""
-    sizing, execution = rules.risk.sizing, rules.paper.execution
-    limits = np.empty(desk.LIMIT_SIZE)
-    limits[desk.LIMIT_RISK] = sizing.risk_per_trade * sizing.size_multiplier
-    limits[desk.LIMIT_SHARE] = sizing.max_position_share
-    limits[desk.LIMIT_OPEN] = rules.risk.limits.max_open_positions
-    limits[desk.LIMIT_VOLUME_SHARE] = execution.max_volume_share
-    limits[desk.LIMIT_SLIP_RESERVE] = execution.slippage_cap_bps * BPS
-    return limits
+    return np.array(rules.risk.numbers(rules.paper.execution))
 
 
 def trade_in_bulk(plan: BacktestPlan, market: Market, signals: SignalTable, trade_all: TradeAll) -> Traded:
@@ -105,6 +112,7 @@ def trade_in_bulk(plan: BacktestPlan, market: Market, signals: SignalTable, trad
             plans.ladders.shape[1],
             len(market.symbols),
             rules.paper.account.start_cash,
+            len(signals),
         )
         record = new_record(len(signals), room)
         filled = trade_all(
@@ -124,6 +132,21 @@ def trade_in_bulk(plan: BacktestPlan, market: Market, signals: SignalTable, trad
         live=int(np.count_nonzero(live & (ends[:, desk.END_HELD] > 0.0))),
         cash=float(work.sums[desk.SUM_CASH]),
     )
+
+
+def hours_of(span: Span, back: int) -> tuple[int, int]:
+    """Return the first hour (since 1970) and the number of hours that count for the decisions of a span."""
+    first = span.first // HOUR_SECONDS - back - 1
+    return first, span.end // HOUR_SECONDS - first + 1
+
+
+def symbol_hours(market: SymbolMarket, first: int, count: int) -> Floats:
+    """Return a symbol's hourly closes (count,) from hour `first` on; NaN where it has none."""
+    closes = np.full(count, np.nan)
+    at = market.context.ts // HOUR_SECONDS + 1 - first
+    kept = (at >= 0) & (at < count)
+    closes[at[kept]] = market.context.close[kept]
+    return closes
 
 
 def ends_by_signal(ended: Floats, live: Floats, signals: int) -> Floats:
@@ -154,6 +177,10 @@ def trade_in_ledger(
     if strange:
         raise InputError(f"symbol {min(strange)} has signals but no candles")
     engine = new_ledger(trading, rules_hash, span.first, [each.instrument for each in markets], signals)
+    if trading.risk.limits.max_cluster_exposure is not None:
+        first, count = hours_of(span, trading.risk.limits.cluster_hours)
+        rows = {each.instrument.symbol_id: symbol_hours(each, first, count) for each in markets}
+        engine.load_hours(HourlyCloses(first, rows))
     walk = Walk(engine, series)
     walk.run(span.first, span.end)
     return walk

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from tracker.domain.account import Account, EquityPoint
 from tracker.domain.fill import Fill
@@ -17,7 +18,8 @@ from tracker.domain.position import Position, PositionStatus
 from tracker.domain.timeframe import EPOCH
 from tracker.domain.trade import ClosedTrade
 from tracker.quant.execution import ExecutionParams
-from tracker.quant.ledger import mark
+from tracker.quant.ledger import book_cash, mark
+from tracker.quant.portfolio.guard import AccountGuard, Memory
 from tracker.quant.sizing import reserve_price
 from tracker.quant.trade import Rung, Trade
 
@@ -92,6 +94,15 @@ class LiveTrade:
         )
         return self.position
 
+    def exposure(self) -> float:
+        """Return what is held at the last close and what the waiting buys would cost, without fees."""
+        waiting = sum(
+            float(order.reference_price) * float(order.rest)
+            for order in self.orders.values()
+            if order.side is OrderSide.BUY
+        )
+        return self.trade.held * (self.last or 0.0) + waiting
+
     def reserved(self, rules: ExecutionParams) -> float:
         """Return the cash that the waiting buys tie up."""
         return sum(
@@ -111,8 +122,9 @@ class Book:
         positions: Iterable[Position],
         orders: Iterable[Order],
         instruments: Iterable[Instrument],
+        memory: Memory | None = None,
     ) -> None:
-        """Bring what was read together."""
+        """Bring what was read together; without a memory the account has none yet."""
         self.account = account
         self.instruments = {each.symbol_id: each for each in instruments}
         by_trade: dict[tuple[object, ...], dict[str, Order]] = {}
@@ -127,6 +139,9 @@ class Book:
             for each in positions
         ]
         self._live.sort(key=lambda each: each.sort_key)
+        self.guard = AccountGuard(
+            account.account, self.instruments, float(account.cash), memory or Memory(), len(self._live)
+        )
         self._new_orders: dict[OrderKey, Order] = {}
         self._changed_orders: dict[OrderKey, Order] = {}
         self._new_trades: list[LiveTrade] = []
@@ -160,6 +175,7 @@ class Book:
         """Take in a trade that is not in the database yet, with its orders."""
         for order in live.orders.values():
             self.add_order(order)
+        self.guard.expect()
         self._new_trades.append(live)
         self._live.append(live)
         self._live.sort(key=lambda each: each.sort_key)
@@ -168,6 +184,16 @@ class Book:
         """Take a trade that is over out of the live ones."""
         self._live.remove(live)
         self._ended.append(live)
+
+    def move_cash(self, amount: Decimal) -> None:
+        """Take in money that came, or went out below 0, and is neither profit nor loss."""
+        before = self.worth()
+        self.account = book_cash(self.account, amount)
+        self.guard.cash_moved(before, self.worth())
+
+    def worth(self) -> float:
+        """Return what the account is worth at the last closes."""
+        return float(self.account.cash) + sum(each.trade.held * (each.last or 0.0) for each in self._live)
 
     def value(self, ts: datetime) -> EquityPoint:
         """Value the account at the last closes."""
@@ -186,6 +212,8 @@ class Book:
             fills=self.fills,
             trades=self.trades,
             equity=self.equity,
+            locks=self.guard.locks,
+            marks=self.guard.marks() if self.guard.changed else None,
         )
 
 

@@ -68,6 +68,19 @@ def settle_orders(book: Book, live: LiveTrade, at: datetime) -> None:
         book.end_trade(live)
 
 
+def withdraw_buys(book: Book, live: LiveTrade, at: datetime) -> None:
+    """Take a trade's waiting buys back; one that holds nothing is over."""
+    live.trade.entry_rest, live.touched = 0.0, True
+    for rung in live.trade.rungs:
+        rung.rest = 0.0
+    for order in [each for each in live.orders.values() if each.side is OrderSide.BUY]:
+        book.put_order(live, replace(order, status=OrderStatus.CANCELLED, ended_at=at))
+    settle_orders(book, live, at)
+    if live.position.live:
+        live.settle()
+        live.reload()
+
+
 def _order_of(book: Book, live: LiveTrade, execution: Execution, at: datetime) -> Order:
     if execution.kind is OrderKind.ENTRY:
         return live.orders[ENTRY_LEG]

@@ -11,7 +11,6 @@ from tracker.domain.command import Answer, Command, CommandKind
 from tracker.domain.errors import InputError
 from tracker.domain.money import EXACT, FEE_STEP, decimal_of
 from tracker.quant.execution import ExecutionParams
-from tracker.quant.ledger import book_cash
 from tracker.quant.portfolio.book import Book, LiveTrade
 from tracker.quant.portfolio.resting import cancel, change, flatten, is_between_bars, trades_meant
 
@@ -52,7 +51,7 @@ def amount_of(arguments: Mapping[str, Any], name: str = "amount") -> Decimal:
 
 def _deposit(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer:
     amount = amount_of(command.arguments)
-    book.account = book_cash(book.account, amount)
+    book.move_cash(amount)
     return Answer.done(f"{amount:f} {book.account.currency} came in", amount)
 
 
@@ -62,7 +61,7 @@ def _withdraw(book: Book, command: Command, at: datetime, rules: ExecutionParams
     if amount > free:
         shown = free.quantize(CENT, rounding=ROUND_FLOOR, context=EXACT)
         return Answer.refused(f"{amount:f} {currency} is more than the free cash, {shown} {currency}")
-    book.account = book_cash(book.account, -amount)
+    book.move_cash(-amount)
     return Answer.done(f"{amount:f} {currency} went out", -amount)
 
 

@@ -9,19 +9,22 @@ from datetime import datetime
 from tracker.domain.candle import Candle
 from tracker.domain.command import AccountEvent, Command
 from tracker.domain.order import ENTRY_LEG, RefusalReason
+from tracker.domain.risk import TradingState
 from tracker.domain.signal import Signal
 from tracker.quant.entry import below_threshold
 from tracker.quant.execution import is_quiet, observe, volume_budget, walk_bar
 from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import Book, LiveTrade, moment_of, seconds_of
-from tracker.quant.portfolio.booking import book_executions, settle_orders
+from tracker.quant.portfolio.booking import book_executions, settle_orders, withdraw_buys
 from tracker.quant.portfolio.commands import carry_out
+from tracker.quant.portfolio.hours import HourlyCloses
 from tracker.quant.portfolio.plan import planned, refused
+from tracker.quant.portfolio.resting import flatten, is_between_bars
 from tracker.quant.risk import Portfolio, judge
-from tracker.quant.sizing import Refused, reserve_price
+from tracker.quant.risk_rules import MARK_SECONDS, in_cluster
+from tracker.quant.sizing import AdaptivePositionSizer, Refused, Situation, reserve_price
 
 MINUTE_SECONDS = 60
-EQUITY_SECONDS = 900
 
 
 @dataclass(slots=True)
@@ -45,6 +48,9 @@ class Engine:
         self._rules = rules
         self._rules_hash = rules_hash
         self._execution = rules.paper.execution
+        self._limits = rules.risk.numbers(rules.paper.execution)
+        self._sizer = AdaptivePositionSizer(limits=self._limits, execution=rules.paper.execution)
+        self._hours = HourlyCloses(0, {})
         self._signals: dict[int, list[Signal]] = {}
         for signal in signals:
             self._signals.setdefault(seconds_of(signal.decided_at), []).append(signal)
@@ -52,6 +58,11 @@ class Engine:
         self._waiting: list[Command] = []
         self._expected: dict[int, list[Command]] = {}
         self.events: list[AccountEvent] = []
+
+    @property
+    def marking(self) -> bool:
+        """Whether the account's worth has to be looked at every MARK_SECONDS."""
+        return self._rules.risk.marks or self.book.guard.is_halted
 
     def unloaded(self) -> list[int]:
         """Return the symbols of live trades whose bars are not there yet."""
@@ -65,6 +76,10 @@ class Engine:
         """Take in a symbol's bars by their close time in Unix seconds."""
         self._candles[symbol_id] = candles
 
+    def load_hours(self, hours: HourlyCloses) -> None:
+        """Take in the hourly closes from which the correlation of symbols is worked out."""
+        self._hours = hours
+
     def run(self, after: int, through: int) -> int:
         """Process the minutes in (after, through], in Unix seconds; return the last one processed.
 
@@ -72,7 +87,7 @@ class Engine:
         """
         for minute in range(after + MINUTE_SECONDS, through + 1, MINUTE_SECONDS):
             filled, taken = self.step(minute)
-            if filled or minute % EQUITY_SECONDS == 0:
+            if filled or minute % MARK_SECONDS == 0:
                 self.book.equity.append(self.book.value(moment_of(minute)))
             if taken and self.unloaded():
                 return minute
@@ -80,7 +95,10 @@ class Engine:
 
     def step(self, minute: int) -> tuple[bool, bool]:
         """Process the one minute that closes at `minute`; return whether there were fills, and new trades."""
-        filled, taken = self._fill(minute), self._take(minute)
+        filled = self._fill(minute)
+        if self.marking and minute % MARK_SECONDS == 0:
+            self._mark(minute)
+        taken = self._take(minute)
         self._waiting += self._expected.pop(minute, ())
         if self._waiting:
             self._obey(moment_of(minute))
@@ -116,13 +134,15 @@ class Engine:
 
     def _fill(self, close: int) -> bool:
         trades = self.book.live
-        before = len(self.book.fills)
+        before, closed = len(self.book.fills), len(self.book.trades)
         entering = any(each.trade.entry_rest > 0.0 for each in trades)
         minute = _Minute(close, self.book.free_cash(self._execution) if entering else 0.0, {})
         for live in trades:
             candle = self._candles.get(live.instrument.symbol_id, {}).get(close)
             if candle is not None:
                 self._apply(live, candle, minute)
+                self._note_closed(closed, close)
+                closed = len(self.book.trades)
             if live.trade.entry_rest > 0.0 and close >= live.trade.entry_until:
                 live.trade.entry_rest, live.touched = 0.0, True
                 settle_orders(self.book, live, moment_of(close))
@@ -148,6 +168,22 @@ class Engine:
             cost = sum(float(each.price * each.quantity + each.fee) for each in entries)
             minute.pool += claim - cost - self._entry_claim(live)
 
+    def _note_closed(self, before: int, minute: int) -> None:
+        for trade in self.book.trades[before:]:
+            self.book.guard.note(self._limits, trade, minute)
+
+    def _mark(self, minute: int) -> None:
+        """Let the account's worth decide what it may do; withdraw, or sell, what it may not have."""
+        guard, at = self.book.guard, moment_of(minute)
+        stopping = guard.mark(self._limits, minute, self.book.worth())
+        halted = guard.state(minute) is TradingState.HALTED
+        for live in self.book.live if stopping or halted else ():
+            if stopping:
+                withdraw_buys(self.book, live, at)
+            # The open of a bar that is under way is a price of before.
+            if halted and live.position.live and is_between_bars([live], at):
+                flatten(self.book, [live], at)
+
     def _take(self, minute: int) -> bool:
         signals = self._signals.get(minute)
         if not signals:
@@ -161,13 +197,21 @@ class Engine:
     def _decide(self, signal: Signal, equity: float) -> bool:
         trades = self.book.live
         instrument = self.book.instruments[signal.symbol_id]
+        minute = seconds_of(signal.decided_at)
         portfolio = Portfolio(
             live={(each.position.strategy, each.position.symbol_id) for each in trades},
-            equity=equity,
-            free_cash=self.book.free_cash(self._execution),
+            locked=self.book.guard.refusal(signal.symbol_id, minute),
+            situation=Situation(
+                equity=equity,
+                free_cash=self.book.free_cash(self._execution),
+                gross=sum(each.exposure() for each in trades),
+                symbol=sum(each.exposure() for each in trades if each.position.symbol_id == signal.symbol_id),
+                cluster=lambda: self._cluster(signal.symbol_id, minute),
+                fall=self.book.guard.fall(equity),
+            ),
         )
         verdict = below_threshold(signal, self._rules.entry) or judge(
-            signal, instrument, portfolio, self._rules.risk, self._execution
+            signal, instrument, portfolio, self._rules.risk.limits, self._sizer
         )
         if isinstance(verdict, Refused):
             self._refuse(signal, verdict, signal.decided_at)
@@ -189,6 +233,17 @@ class Engine:
             refused(
                 signal, self.book.account.account, self._rules_hash, verdict.reason, verdict.note, placed_at
             )
+        )
+
+    def _cluster(self, symbol_id: int, minute: int) -> float:
+        """Return the exposure in the symbol itself and in all that move with it."""
+        last = self._hours.row_at(minute)
+        mine = self._hours.of(symbol_id)
+        return sum(
+            each.exposure()
+            for each in self.book.live
+            if each.position.symbol_id == symbol_id
+            or in_cluster(self._limits, mine, self._hours.of(each.position.symbol_id), last)
         )
 
     def _entry_claim(self, live: LiveTrade) -> float:

@@ -91,7 +91,7 @@ def _buy(signal: Signal, account: str, rules_hash: str, approved: Approved, inde
         quantity=approved.quantities[index],
         limit_price=None if index == 0 else decimal_of(price),
         reference_price=decimal_of(price),
-        note=f"sized by {approved.how}",
+        note=", ".join(each for each in (f"sized by {approved.how}", approved.scaled) if each),
         placed_at=signal.decided_at,
         signal_id=signal.signal_id,
         config_hash=signal.config_hash,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tracker.quant.portfolio.book import LiveTrade
 from tracker.quant.portfolio.engine import Engine
 from tracker.quant.portfolio.series import CandleSeries, next_event, observe_stretch
+from tracker.quant.risk_rules import MARK_SECONDS
 from tracker.quant.trade import Trade
 
 Progress = Callable[[int], None]
@@ -37,6 +38,8 @@ class Walk:
     series: Mapping[int, CandleSeries]
     fill_closes: list[int] = field(default_factory=list[int])
     _paces: dict[int, _Pace] = field(default_factory=dict[int, _Pace])
+    # What happened before the walk may not have been looked at.
+    _unmarked: bool = True
 
     def run(self, after: int, through: int, progress: Progress | None = None) -> None:
         """Process the minutes in (after, through]; `progress` is told the moments reached."""
@@ -46,13 +49,15 @@ class Walk:
         self._keep_pace(after)
         while True:
             index = bisect_right(signals, after)
-            moments = [*signals[index : index + 1], *self._news()]
+            moments = [*signals[index : index + 1], *self._news(), *self._mark_after(after)]
             minute = min((each for each in moments if each > after), default=through + 1)
             if minute > through:
                 break
             self._forward(minute)
             self.engine.step(minute)
-            self.fill_closes += [minute] * (len(self.engine.book.fills) - len(self.fill_closes))
+            filled = len(self.engine.book.fills) - len(self.fill_closes)
+            self.fill_closes += [minute] * filled
+            self._unmarked = minute % MARK_SECONDS != 0 and (self._unmarked or filled > 0)
             self._keep_pace(minute)
             if progress is not None:
                 progress(minute)
@@ -64,6 +69,12 @@ class Walk:
         paces = self._paces.values()
         bars = [int(each.series.closes[each.news]) for each in paces if each.news < len(each.series)]
         return bars + [each.live.trade.entry_until for each in paces if each.live.trade.entry_rest > 0.0]
+
+    def _mark_after(self, moment: int) -> list[int]:
+        """Return when the account is looked at next: while it is flat, it is worth what it was the last time."""
+        if not self.engine.marking or not (self.engine.book.live or self._unmarked):
+            return []
+        return [(moment // MARK_SECONDS + 1) * MARK_SECONDS]
 
     def _forward(self, minute: int) -> None:
         """Take in the quiet bars that close before `minute`."""

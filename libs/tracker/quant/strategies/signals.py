@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from tracker.domain.signal import Regime, Side, Signal, Strategy
+from tracker.domain.signal import Regime, Side, Signal, Strategy, Volatility
 from tracker.domain.timeframe import EPOCH
 from tracker.quant.strategies.base import Proposals
 
@@ -34,5 +34,6 @@ def signal_of(strategy: Strategy, config_hash: str, symbol_id: int, seconds: int
         trail_distance=float(p.trail_distance[row]),
         break_even_distance=float(p.break_even_distance[row]),
         regime=Regime(p.regime[row]),
+        volatility=Volatility(p.volatility[row]),
         config_hash=config_hash,
     )

@@ -19,7 +19,7 @@ SELECT strategy, timeframe::text AS timeframe, closed_through FROM tracker.scan_
 -- Signals decided in a range of event time, exclusive of its begin, in the order in which they are acted on.
 SELECT g.signal_id, g.decided_at, g.expires_at, g.entry, g.stop, g.target, g.target_fraction, g.trail_distance,
        g.break_even_distance, g.ladder, g.size_weights, g.strategy, g.symbol_id, g.side, g.confirmations, g.strength, g.confidence,
-       g.market_regime, g.config_hash
+       g.market_regime, g.volatility, g.config_hash
 FROM tracker.signals g JOIN tracker.symbols s USING (symbol_id)
 WHERE g.decided_at > $1 AND g.decided_at <= $2
 ORDER BY g.decided_at, s.symbol COLLATE "C", g.strategy COLLATE "C";
@@ -28,7 +28,7 @@ ORDER BY g.decided_at, s.symbol COLLATE "C", g.strategy COLLATE "C";
 -- Signals of minutes that were already processed, for which no order stands.
 SELECT g.signal_id, g.decided_at, g.expires_at, g.entry, g.stop, g.target, g.target_fraction, g.trail_distance,
        g.break_even_distance, g.ladder, g.size_weights, g.strategy, g.symbol_id, g.side, g.confirmations, g.strength, g.confidence,
-       g.market_regime, g.config_hash
+       g.market_regime, g.volatility, g.config_hash
 FROM tracker.signals g JOIN tracker.symbols s USING (symbol_id)
 WHERE g.decided_at >= $2 AND g.decided_at <= $3 AND ($4::text[] IS NULL OR g.strategy = ANY ($4))
   AND NOT EXISTS (

@@ -13,8 +13,9 @@ ON CONFLICT (strategy, symbol_id, decided_at) DO NOTHING;
 -- Propose a trade; the same proposal twice is one row.
 INSERT INTO tracker.signals
   (decided_at, expires_at, entry, stop, target, target_fraction, trail_distance, break_even_distance, ladder, size_weights,
-   strategy, timeframe, symbol_id, side, confirmations, strength, confidence, market_regime, config_hash)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+   strategy, timeframe, symbol_id, side, confirmations, strength, confidence, market_regime, volatility,
+   config_hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 ON CONFLICT (strategy, symbol_id, decided_at) DO NOTHING;
 
 -- name: watermark
