@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,14 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
+from tracker.quant.strategies import RULES
+from tracker.runtime.effective_strategy import LiveStrategy, load_file, values_of, write_version
 from tracker.runtime.logging import get_logger
 from tracker.runtime.maintenance_rules import MaintenanceRules, TaskName, load_maintenance_rules
+from tracker.runtime.parity_looks import LookParity, check_looks
 from tracker.runtime.settings import PROJECT_ROOT, load_settings
 from tracker.runtime.trading_rules import load_trading_rules
+from tracker.store.config_versions import lock_versions
 from tracker.store.database import Database
 from tracker.testing.clock import FixedClock
 
+from services.control.settings import ControlSettings
 from services.data_scheduler.jobs import run_by_hand
 from services.data_scheduler.runs import Run
 from services.data_scheduler.service import DataScheduler
@@ -25,11 +33,14 @@ from services.health_monitor.service import HealthMonitor
 from services.health_monitor.settings import MonitorSettings
 from services.paper_trader.service import PaperTrader
 from services.paper_trader.settings import PaperTraderSettings
+from services.strategy_scanner.service import StrategyScanner
+from services.strategy_scanner.settings import ScannerSettings
 from tests.integration.strategy_scanner.conftest import Floor, floor, minutes
 
 __all__ = ["floor", "minutes"]
 
 SYMBOL = "BTC-USD"
+DCA = Strategy("dca")
 CLOSED = datetime(2022, 1, 19, 1, tzinfo=UTC)
 
 
@@ -95,3 +106,62 @@ async def nights(floor: Floor, database_url: str, open_database: Callable[[str |
         await floor.run(floor.scanner(strategy))
     await made.trade()
     return made
+
+
+@dataclass(slots=True)
+class Fleet:
+    """One symbol's market, a scanner that follows what is in force, and the command line."""
+
+    floor: Floor
+    configs: Path
+    url: str
+    control: Database
+    scanner: StrategyScanner
+
+    @property
+    def settings(self) -> ControlSettings:
+        return load_settings(ControlSettings, {"database_url": self.url, "config_dir": self.configs})
+
+    async def write(self, **changes: Any) -> int:
+        file = load_file(self.configs, DCA, RULES)
+        async with self.control.transaction() as transaction:
+            await lock_versions(transaction)
+            number = await write_version(
+                transaction, file, {**values_of(file.config), **changes}, source="promotion", reason="tried",
+                lineage={"variation": "v1"}, made_by="a test",
+            )
+            await transaction.commit()
+        return number
+
+    async def scan(self, hour: int) -> set[str]:
+        """Scan up to an hour of the day, and return the hashes that the new looks carry."""
+        before = len(await self.floor.looks())
+        await self.floor.close(self.floor.opened.replace(hour=hour))
+        await self.floor.run(self.scanner)
+        looks = sorted(await self.floor.looks(), key=lambda each: each["decided_at"])
+        return {each["config_hash"] for each in looks[before:]}
+
+    async def check(self) -> LookParity:
+        file = load_file(self.configs, DCA, RULES)
+        async with self.control.transaction() as transaction:
+            found = await check_looks(transaction, file.config, (None, None))
+        assert found is not None
+        return found
+
+    async def ask(self, work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+        return await asyncio.to_thread(work, self.settings, *arguments)
+
+
+@pytest.fixture
+async def fleet(
+    floor: Floor, database_url: str, open_database: Callable[[str | None], Awaitable[Database]], tmp_path: Path
+) -> Fleet:
+    """A day of minutes, nothing scanned yet."""
+    configs = tmp_path / "configs"
+    shutil.copytree(PROJECT_ROOT / "configs", configs)
+    await floor.trade("BTC-USD", (floor.opened - timedelta(days=7), datetime(2022, 1, 19, tzinfo=UTC)))
+    live = LiveStrategy(configs, DCA, RULES)
+    scanner = StrategyScanner(
+        floor.database, live.current.config, load_settings(ScannerSettings), get_logger("test"), live
+    )
+    return Fleet(floor, configs, database_url, await open_database("control"), scanner)

@@ -6,11 +6,8 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,80 +15,13 @@ from rich.console import Console
 from tracker.domain.errors import InputError
 from tracker.domain.signal import Strategy
 from tracker.quant.strategies import RULES
-from tracker.runtime.effective_strategy import LiveStrategy, load_file, values_of, write_version
-from tracker.runtime.logging import get_logger
-from tracker.runtime.parity_looks import LookParity, check_looks
-from tracker.runtime.settings import PROJECT_ROOT, environment, load_settings
-from tracker.store.config_versions import lock_versions
-from tracker.store.database import Database
+from tracker.runtime.effective_strategy import load_file
+from tracker.runtime.settings import environment, load_settings
 
 from services.control import config_versions as control
 from services.control.config_view import diff_view, history_view, show_view, written_view
 from services.control.settings import ControlSettings
-from services.strategy_scanner.service import StrategyScanner
-from services.strategy_scanner.settings import ScannerSettings
-from tests.integration.strategy_scanner.conftest import Floor
-
-DCA = Strategy("dca")
-
-
-@dataclass(slots=True)
-class Fleet:
-    """One symbol's market, a scanner that follows what is in force, and the command line."""
-
-    floor: Floor
-    configs: Path
-    url: str
-    control: Database
-    scanner: StrategyScanner
-
-    @property
-    def settings(self) -> ControlSettings:
-        return load_settings(ControlSettings, {"database_url": self.url, "config_dir": self.configs})
-
-    async def write(self, **changes: Any) -> int:
-        file = load_file(self.configs, DCA, RULES)
-        async with self.control.transaction() as transaction:
-            await lock_versions(transaction)
-            number = await write_version(
-                transaction, file, {**values_of(file.config), **changes}, source="promotion", reason="tried",
-                lineage={"variation": "v1"}, made_by="a test",
-            )
-            await transaction.commit()
-        return number
-
-    async def scan(self, hour: int) -> set[str]:
-        """Scan up to an hour of the day, and return the hashes that the new looks carry."""
-        before = len(await self.floor.looks())
-        await self.floor.close(self.floor.opened.replace(hour=hour))
-        await self.floor.run(self.scanner)
-        looks = sorted(await self.floor.looks(), key=lambda each: each["decided_at"])
-        return {each["config_hash"] for each in looks[before:]}
-
-    async def check(self) -> LookParity:
-        file = load_file(self.configs, DCA, RULES)
-        async with self.control.transaction() as transaction:
-            found = await check_looks(transaction, file.config, (None, None))
-        assert found is not None
-        return found
-
-    async def ask(self, work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-        return await asyncio.to_thread(work, self.settings, *arguments)
-
-
-@pytest.fixture
-async def fleet(
-    floor: Floor, database_url: str, open_database: Callable[[str | None], Awaitable[Database]], tmp_path: Path
-) -> Fleet:
-    """A day of minutes, nothing scanned yet."""
-    configs = tmp_path / "configs"
-    shutil.copytree(PROJECT_ROOT / "configs", configs)
-    await floor.trade("BTC-USD", (floor.opened - timedelta(days=7), datetime(2022, 1, 19, tzinfo=UTC)))
-    live = LiveStrategy(configs, DCA, RULES)
-    scanner = StrategyScanner(
-        floor.database, live.current.config, load_settings(ScannerSettings), get_logger("test"), live
-    )
-    return Fleet(floor, configs, database_url, await open_database("control"), scanner)
+from tests.integration.parity.conftest import DCA, Fleet
 
 
 async def test_a_change_holds_from_the_next_close_on_and_parity_knows_each_looks_own(fleet: Fleet) -> None:
