@@ -14,12 +14,12 @@ import pytest
 from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.strategies import RULES
+from tracker.runtime.accounts import load_accounts
 from tracker.runtime.effective_strategy import LiveStrategy, load_file, values_of, write_version
 from tracker.runtime.logging import get_logger
 from tracker.runtime.maintenance_rules import MaintenanceRules, TaskName, load_maintenance_rules
 from tracker.runtime.parity_looks import LookParity, check_looks
 from tracker.runtime.settings import PROJECT_ROOT, load_settings
-from tracker.runtime.trading_rules import load_trading_rules
 from tracker.store.config_versions import lock_versions
 from tracker.store.database import Database
 from tracker.testing.clock import FixedClock
@@ -88,7 +88,7 @@ class Nights:
         """Have the paper trader walk as far as it can."""
         settings = load_settings(PaperTraderSettings, {"signal_grace_seconds": None})
         trader = PaperTrader(
-            await self.open_as("paper_trader"), load_trading_rules(settings.config_dir), settings, self.clock,
+            await self.open_as("paper_trader"), load_accounts(settings.config_dir), settings, self.clock,
             get_logger("test"),
         )
         while await trader.run_once():
