@@ -12,14 +12,9 @@ from typing import Any
 from tracker.domain.errors import InputError
 from tracker.domain.instrument import Instrument
 from tracker.domain.signal import Strategy
+from tracker.runtime.effective_strategy import StrategyFile, in_force, load_file
 from tracker.runtime.standing import read_standing
-from tracker.runtime.strategies import (
-    StrategyConfig,
-    load_rules,
-    load_strategies,
-    load_strategy,
-    scanned_strategies,
-)
+from tracker.runtime.strategies import configured_strategies, load_rules, scanned_strategies
 from tracker.runtime.why import explain_look, last_close
 from tracker.store.database import Database, Transaction
 from tracker.store.paper import read_scan_watermarks
@@ -49,17 +44,15 @@ def why(settings: ControlSettings, request: WhyRequest) -> list[dict[str, Any]]:
     is not.
     """
     scanned = scanned_strategies(settings.config_dir)
-    if request.strategy is None:
-        configs = load_strategies(settings.config_dir, settings.strategies_dir)
-    else:
-        rules = load_rules(settings.strategies_dir)
-        configs = [load_strategy(settings.config_dir, request.strategy, rules=rules)]
+    rules = load_rules(settings.strategies_dir)
+    names = configured_strategies(settings.config_dir) if request.strategy is None else (request.strategy,)
+    files = [load_file(settings.config_dir, each, rules) for each in names]
     with asked_database(settings, replay=request.replay) as url:
-        return asyncio.run(read_why(url, request, configs, scanned))
+        return asyncio.run(read_why(url, request, files, scanned))
 
 
 async def read_why(
-    url: str, request: WhyRequest, configs: Sequence[StrategyConfig], scanned: Sequence[Strategy]
+    url: str, request: WhyRequest, files: Sequence[StrategyFile], scanned: Sequence[Strategy]
 ) -> list[dict[str, Any]]:
     """Return the documents from the database at `url`; `scanned` are the strategies that have a scanner."""
     database = await Database.open(url, role=ROLE, pool_size=1, application="tracker:control")
@@ -67,7 +60,7 @@ async def read_why(
         async with database.transaction() as transaction:
             instrument = _instrument(request.symbol, await read_symbols(transaction))
             looked = {*scanned, *await read_scan_watermarks(transaction)}
-            chosen = [each for each in configs if request.strategy is not None or each.strategy in looked]
+            chosen = [each for each in files if request.strategy is not None or each.config.strategy in looked]
             return [await _document(transaction, request, each, scanned, instrument) for each in chosen]
     finally:
         await database.close()
@@ -76,10 +69,11 @@ async def read_why(
 async def _document(
     transaction: Transaction,
     request: WhyRequest,
-    config: StrategyConfig,
+    file: StrategyFile,
     scanned: Sequence[Strategy],
     instrument: Instrument,
 ) -> dict[str, Any]:
+    config = (await in_force(transaction, file)).config
     standing = await read_standing(
         transaction, config.strategy, config.timeframe, has_scanner=config.strategy in scanned
     )

@@ -130,7 +130,10 @@ def _agreement(decided: Decided, why: Why) -> str:
         return "the rules say the same today"
     now = f"{decided.scan.decision} {decided.scan.reason}"
     if not decided.same_config:
-        return f"decided under configuration {why.stored['config_hash']}; under today's it would be {now}"
+        return (
+            f"decided under configuration {why.stored['config_hash']}, which is not known any more; under today's it"
+            f" would be {now}"
+        )
     return f"the rules say {now} today, which they must not: `tracker verify parity` says what differs"
 
 

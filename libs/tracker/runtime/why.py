@@ -16,6 +16,7 @@ from tracker.quant.condition import Kind
 from tracker.quant.features import FEATURE_SET
 from tracker.quant.strategies.explain import Explanation, Fact, explain
 from tracker.quant.strategies.inputs import BAR_COLUMNS, features_read
+from tracker.runtime.effective_strategy import known_configs
 from tracker.runtime.looks import Together, inputs_of, joined, look, reads_from
 from tracker.runtime.no_look import why_no_bar, why_no_look
 from tracker.runtime.standing import SILENT_SECONDS, Broken, Standing
@@ -52,9 +53,10 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What the rules of today say of a look, beside what was written.
+    """What the rules say of a look today, beside what was written.
 
-    `agrees` is None where nothing was written; `same_config` tells whether it was decided under today's parameters.
+    `agrees` is None where nothing was written; `same_config` tells whether the parameters are those that it was decided
+    under, which they are unless those are not known any more.
     """
 
     scan: Scan
@@ -128,6 +130,8 @@ async def explain_look(
     opened = close - config.timeframe.duration
     number = await find_feature_set(transaction, FEATURE_SET)
     stored = await read_look(transaction, key)
+    if stored is not None:
+        config = await _config_of(transaction, config, stored["config_hash"])
     together = None if number is None else await _together(transaction, config, key, number)
     computed = None
     if number is not None:
@@ -147,6 +151,12 @@ async def explain_look(
         places={each.account: each for each in await read_account_places(transaction)},
         broken=await _broken(transaction, standing, instrument, key, stored),
     )
+
+
+async def _config_of(transaction: Transaction, config: StrategyConfig, config_hash: str) -> StrategyConfig:
+    """Return the configuration that a look was taken under, today's where that is not known any more."""
+    known = await known_configs(transaction, config, [config_hash])
+    return next((each for each in known if each.hash == config_hash), config)
 
 
 async def _broken(

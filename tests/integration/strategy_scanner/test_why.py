@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,10 @@ from tracker.domain.errors import InputError
 from tracker.domain.funnel import FunnelStep
 from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
+from tracker.quant.strategies import RULES
+from tracker.runtime.effective_strategy import StrategyFile, load_file, note_file
 from tracker.runtime.settings import PROJECT_ROOT
-from tracker.runtime.strategies import (
-    StrategyConfig,
-    load_rules,
-    load_strategies,
-    load_strategy,
-    scanned_strategies,
-)
+from tracker.runtime.strategies import load_rules, load_strategy, scanned_strategies
 from tracker.testing.written_strategy import write_strategy
 
 from services.control.funnel import FunnelRequest, read_funnel
@@ -36,7 +33,7 @@ OPENED = datetime(2022, 1, 18, 6, tzinfo=UTC)
 DEAD_SINCE = OPENED + 3 * DAY
 END = OPENED + 4 * DAY
 HOLE = (OPENED + 2 * DAY, OPENED + 2 * DAY + timedelta(hours=6))
-CONFIGS = load_strategies(PROJECT_ROOT / "configs", PROJECT_ROOT / "strategies")
+FILES = [load_file(PROJECT_ROOT / "configs", each, RULES) for each in RULES]
 SCANNED = scanned_strategies(PROJECT_ROOT / "configs")
 
 
@@ -69,9 +66,9 @@ def url(database_url: str) -> str:
 
 async def why(
     url: str, at: datetime | None, strategy: str = "dca", *, symbol: str = "BTC-USD",
-    configs: Sequence[StrategyConfig] = CONFIGS,
+    files: Sequence[StrategyFile] = FILES,
 ) -> dict[str, Any]:  # fmt: skip
-    chosen = [each for each in configs if each.strategy == strategy]
+    chosen = [each for each in files if each.config.strategy == strategy]
     request = WhyRequest(symbol=symbol, strategy=Strategy(strategy), at=at, replay=False)
     (found,) = await read_why(url, request, chosen, SCANNED)
     assert json.loads(json.dumps(found)) == found
@@ -151,7 +148,7 @@ async def test_a_dead_scanner_is_told_with_its_last_words(fleet: Any, url: str) 
     report = await read_funnel(
         url,
         FunnelRequest(hours=24, until=None, strategy=None, account=None, symbols=(), replay=False),
-        {each.strategy: each.timeframe for each in CONFIGS},
+        {each.config.strategy: each.config.timeframe for each in FILES},
         SCANNED,
     )
     blocks = {each["strategy"]: each for each in report["strategies"]}
@@ -196,14 +193,22 @@ async def test_what_is_not_known_says_how_many_bars_it_needs(floor: Any, url: st
     assert "26 of 49 1h bars" in shown(found)
 
 
-async def test_a_look_of_another_configuration_need_not_agree(fleet: Any, url: str) -> None:
+async def test_a_look_is_explained_by_the_configuration_it_was_taken_under(fleet: Any, url: str) -> None:
+    file = next(each for each in FILES if each.config.strategy == "swing")
     config = load_strategy(PROJECT_ROOT / "configs", Strategy("swing"), {"min_natr_pct": 3.9})
+    edited = [replace(file, config=config, hash="edited")]
     looks = [each for each in await fleet.looks() if each["strategy"] == "swing"]
     row = next(each for each in looks if each["reason"] == "trend_against")
-    found = await why(url, row["decided_at"], "swing", configs=[config])
+    found = await why(url, row["decided_at"], "swing", files=edited)
     now = found["recomputed"]
     assert (now["agrees"], now["same_config"], now["reason"]) == (False, False, "volatility_out_of_range")
-    assert f"decided under configuration {row['config_hash']}; under today's it would be" in found["answer"]
+    assert f"decided under configuration {row['config_hash']}, which is not known any more" in found["answer"]
+    async with fleet.owner.transaction() as transaction:
+        await note_file(transaction, file, "test")
+        await transaction.commit()
+    found = await why(url, row["decided_at"], "swing", files=edited)
+    assert (found["recomputed"]["agrees"], found["recomputed"]["same_config"]) == (True, True)
+    assert found["answer"].startswith("No signal, trend_against: ")
 
 
 async def test_a_look_that_the_rules_do_not_give_is_named(fleet: Any, url: str) -> None:
@@ -263,12 +268,12 @@ async def test_a_signal_tells_what_each_account_made_of_it(
 
 async def test_a_strategy_of_ones_own_is_explained_too(floor: Any, url: str, tmp_path: Path) -> None:
     configs, folder = write_strategy(tmp_path)
-    config = load_strategy(configs, Strategy("ema_cross"), rules=load_rules(folder))
+    file = load_file(configs, Strategy("ema_cross"), load_rules(folder))
     await floor.trade("BTC-USD", (OPENED - 8 * DAY, OPENED + DAY))
     await floor.close(OPENED + DAY)
-    await floor.run(floor.scanner(config))
+    await floor.run(floor.scanner(file.config))
     at = OPENED + timedelta(hours=5)
-    found = await why(url, at, "ema_cross", configs=[config])
+    found = await why(url, at, "ema_cross", files=[file])
     assert found["recomputed"]["agrees"] is True
     assert {"spread", "spread_before", "atr"} <= {each["name"] for each in found["features"]}
     gate = failed(found)
@@ -276,14 +281,14 @@ async def test_a_strategy_of_ones_own_is_explained_too(floor: Any, url: str, tmp
     assert (gate["name"], gate["observed"], gate["limit"]) == ("no_setup", None, None)
     assert found["answer"] == "No signal, no_setup: no_setup does not hold."
     assert np.isfinite([each["value"] for each in found["features"] if each["name"] == "spread"]).all()
-    late = await why(url, None, "ema_cross", configs=[config])
+    late = await why(url, None, "ema_cross", files=[file])
     assert late["at"] == (OPENED + DAY).isoformat()
 
 
 async def test_a_strategy_without_a_scanner_says_so(fleet: Any, url: str, tmp_path: Path) -> None:
     configs, folder = write_strategy(tmp_path)
-    config = load_strategy(configs, Strategy("ema_cross"), rules=load_rules(folder))
-    found = await why(url, None, "ema_cross", configs=[config])
+    file = load_file(configs, Strategy("ema_cross"), load_rules(folder))
+    found = await why(url, None, "ema_cross", files=[file])
     assert found["broken"]["says"] == "ema_cross has no scanner, so it does not look at the market"
     assert "docs/write-a-strategy.md" in found["broken"]["do"]
 
@@ -297,4 +302,4 @@ async def test_an_unknown_symbol_is_one_sentence_and_before_any_bar_there_is_no_
     assert "15m bars are complete not at all yet; nothing was ever heard of data_collector" in found["answer"]
     assert "no close yet" in shown(found)
     request = WhyRequest(symbol="BTC-USD", strategy=None, at=None, replay=False)
-    assert [each["strategy"] for each in await read_why(url, request, CONFIGS, SCANNED)] == ["channel", "dca", "swing"]
+    assert [each["strategy"] for each in await read_why(url, request, FILES, SCANNED)] == ["channel", "dca", "swing"]
