@@ -14,7 +14,7 @@ from tracker.domain.instrument import Instrument
 from tracker.domain.signal import Strategy
 from tracker.runtime.effective_strategy import StrategyFile, in_force, load_file
 from tracker.runtime.standing import read_standing
-from tracker.runtime.strategies import configured_strategies, load_rules, scanned_strategies
+from tracker.runtime.strategies import configured_strategies, load_rules, rule_of, scanned_strategies
 from tracker.runtime.why import explain_look, last_close
 from tracker.store.database import Database, Transaction
 from tracker.store.paper import read_scan_watermarks
@@ -45,7 +45,10 @@ def why(settings: ControlSettings, request: WhyRequest) -> list[dict[str, Any]]:
     """
     scanned = scanned_strategies(settings.config_dir)
     rules = load_rules(settings.strategies_dir)
-    names = configured_strategies(settings.config_dir) if request.strategy is None else (request.strategy,)
+    if request.strategy is None:
+        names = configured_strategies(settings.config_dir)
+    else:
+        names = (rule_of(request.strategy, rules).name,)
     files = [load_file(settings.config_dir, each, rules) for each in names]
     with asked_database(settings, replay=request.replay) as url:
         return asyncio.run(read_why(url, request, files, scanned))
