@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le
 from tracker.domain.candle import Candle
 from tracker.domain.order import ExitReason, OrderKind
 from tracker.quant import kernel
-from tracker.quant.pricing import BPS, round_trip_cost, secured_stop, trailed_stop
+from tracker.quant.pricing import BPS_PER_UNIT, round_trip_cost, secured_stop, trailed_stop
 from tracker.quant.trade import Execution, Trade
 
 # In the order of the kernel's numbers.
@@ -43,7 +43,8 @@ class ExecutionParams:
 
     def fee_rate(self, *, maker: bool) -> float:
         """Return the fee as a fraction of the traded value."""
-        return (self.maker_fee_bps if maker else self.taker_fee_bps) * BPS
+        # Divided, not times 1e-4, which is no decimal: 26 bps would be 0.0026000000000000003.
+        return (self.maker_fee_bps if maker else self.taker_fee_bps) / BPS_PER_UNIT
 
     def round_trip_cost(self) -> float:
         """Return how far a price must rise, as a fraction, to pay the fees of buying and selling at the market."""

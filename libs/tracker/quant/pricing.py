@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 BPS = 1e-4
+BPS_PER_UNIT = 10_000.0
 # Lots are counted in floats: a quantity this close under a whole lot is that lot.
 LOT_TOLERANCE = 1e-6
 

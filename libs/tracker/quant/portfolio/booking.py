@@ -46,7 +46,7 @@ def book_executions(
         book.put_order(live, book_order(order, fill))
         book.fills.append(booked(fill, before, live.position))
     if live.trade.leaving is not None and live.position.quantity > 0:
-        begin_exit(book, live, candle.open, closed_at)
+        exit_order(book, live, live.trade.leaving, candle.open, closed_at)
     settle_orders(book, live, closed_at)
     if executions and live.position.live:
         live.reload()
@@ -86,13 +86,13 @@ def _order_of(book: Book, live: LiveTrade, execution: Execution, at: datetime) -
         return live.orders[ENTRY_LEG]
     if execution.kind is OrderKind.RUNG:
         return live.orders[live.rungs[execution.rung]]
-    return begin_exit(book, live, execution.reference, at)
+    assert execution.reason is not None  # noqa: S101 - the rules give every exit its reason
+    return exit_order(book, live, execution.reason, execution.reference, at)
 
 
-def begin_exit(book: Book, live: LiveTrade, reference: float, at: datetime) -> Order:
-    """Return the order that closes the trade for its current reason, placing it where there is none yet."""
-    position, reason = live.position, live.trade.leaving
-    assert reason is not None  # noqa: S101 - only called once an exit has begun
+def exit_order(book: Book, live: LiveTrade, reason: ExitReason, reference: float, at: datetime) -> Order:
+    """Return the order that closes the trade for a reason, placing it where there is none yet."""
+    position = live.position
     if reason.value in live.orders:
         return live.orders[reason.value]
     level = position.target_price if reason is ExitReason.TARGET else position.stop_price

@@ -19,7 +19,7 @@ from tracker.quant import execution
 from tracker.quant.execution import ExecutionParams
 from tracker.quant.ledger import order_key
 from tracker.quant.portfolio.book import Book, LiveTrade, seconds_of
-from tracker.quant.portfolio.booking import begin_exit, settle_orders
+from tracker.quant.portfolio.booking import exit_order, settle_orders
 from tracker.quant.sizing import ROUNDING_RESERVE, reserve_price
 
 Arguments: TypeAlias = Mapping[str, Any]
@@ -58,7 +58,8 @@ def flatten(book: Book, trades: list[LiveTrade], at: datetime) -> Answer:
         live.touched = True
         live.settle()
         if live.position.quantity > 0:
-            begin_exit(book, live, float(live.position.last_price or live.position.stop_price), at)
+            reference = float(live.position.last_price or live.position.stop_price)
+            exit_order(book, live, ExitReason.FLATTEN, reference, at)
         settle_orders(book, live, at)
         if live.position.live:
             live.reload()
