@@ -104,7 +104,11 @@ def show(settings: ControlSettings, strategy: Strategy, version: int | None) -> 
                 "config_hash": standing.effective.config.hash, "notes": standing.notes(),
             }
         found = _version(await read_history(transaction, strategy), strategy, number)
-        return {**document(found), "in_force": number == standing.effective.version, "notes": standing.notes()}
+        # In the order of the file, which is that of the rule.
+        order = [each for each in values_of(standing.file.config) if each in found.params]
+        params = {name: found.params[name] for name in dict.fromkeys([*order, *found.params])}
+        force = number == standing.effective.version
+        return {**document(found), "params": params, "in_force": force, "notes": standing.notes()}
 
     return asked(settings, read)
 

@@ -20,16 +20,12 @@ def history_view(report: Mapping[str, Any]) -> RenderableType:
         force = each["in_force"]
         parts.append(Text(f"{each['strategy']}: {force['origin']} is in force ({force['config_hash']})", "bold"))
         parts += _notes(each)
-        if not each["versions"]:
-            continue
-        table = Table("", "version", "made at", "by", "from", "changed", "reason", "config", box=None)
         for version in each["versions"]:
-            table.add_row(
-                "*" if version["in_force"] else "", str(version["version"]), version["made_at"][:19],
-                version["made_by"], origin_words(version), _few(version["changes"]), version["reason"],
-                version["config_hash"],
-            )
-        parts.append(table)
+            mark, origin = "*" if version["in_force"] else " ", origin_words(version)
+            said = f"{mark} {version['version']:>3}  {_moment(version['made_at'])}  {version['config_hash']}  {origin}"
+            parts.append(Text(f"{said}, by {version['made_by']}: {version['reason']}"))
+            if version["changes"]:
+                parts.append(Text(f"       {_few(version['changes'])}", "dim"))
     return Group(*parts)
 
 
@@ -40,7 +36,7 @@ def show_view(report: Mapping[str, Any]) -> RenderableType:
     )
     lines = [head]
     if report["version"] is not None:
-        lines.append(f"# made {report['made_at'][:19]} by {report['made_by']}: {report['reason']}")
+        lines.append(f"# made {_moment(report['made_at'])} UTC by {report['made_by']}: {report['reason']}")
         lines += [f"# {name}: {value}" for name, value in _flat(report["lineage"])]
     lines += [f"timeframe = {_toml(report['timeframe'])}", "", "[params]"]
     lines += [f"{name} = {_toml(value)}" for name, value in report["params"].items()]
@@ -93,6 +89,10 @@ def _flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
         else:
             found.append((f"{before}{name}", value))
     return found
+
+
+def _moment(text: str) -> str:
+    return text[:16].replace("T", " ")
 
 
 def _toml(value: Any) -> str:
