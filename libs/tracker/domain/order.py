@@ -80,6 +80,7 @@ class RefusalReason(StrEnum):
     HALTED = "halted"
     DRAWDOWN = "drawdown"
     DAILY_LOSS = "daily_loss"
+    HALTED_BY_COMMAND = "halted_by_command"
     STOP_STREAK = "stop_streak"
     COOL_DOWN = "cool_down"
     LOW_PROFIT = "low_profit"

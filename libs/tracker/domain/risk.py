@@ -13,6 +13,7 @@ class Protection(StrEnum):
     HALT = "halt"
     DRAWDOWN = "drawdown"
     DAILY_LOSS = "daily_loss"
+    COMMAND = "command"
     STOP_STREAK = "stop_streak"
     COOL_DOWN = "cool_down"
     LOW_PROFIT = "low_profit"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Gt, MinLen
 
+from tracker.quant import risk_rules
 from tracker.quant.entry import EntryParams
 from tracker.quant.execution import ExecutionParams
 from tracker.quant.risk import RiskConfig
@@ -44,3 +45,11 @@ class TradingRules:
     paper: PaperConfig
     risk: RiskConfig
     entry: EntryParams = field(default_factory=EntryParams)
+
+    def numbers(self) -> list[float]:
+        """Return what may be risked as `tracker.quant.risk_rules` reads it."""
+        p = self.risk.numbers(self.paper.execution)
+        p[risk_rules.ENTRY_STRENGTH] = self.entry.min_strength
+        p[risk_rules.ENTRY_CONFIRMATIONS] = self.entry.min_confirmations
+        p[risk_rules.ENTRY_CONFIDENCE] = self.entry.min_confidence
+        return p

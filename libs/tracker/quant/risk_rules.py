@@ -52,16 +52,21 @@ REDUCE_AT = 38
 REDUCE_LOCK = 39
 HALT_AT = 40
 HALT_LOCK = 41
-LIMIT_SIZE = 42
+# What a signal must have for the account; 0 asks for nothing.
+ENTRY_STRENGTH = 42
+ENTRY_CONFIRMATIONS = 43
+ENTRY_CONFIDENCE = 44
+LIMIT_SIZE = 45
 
 # The protections, in the order in which they are named as the reason: the wider one first.
 HALT = 0
 DRAWDOWN = 1
 DAILY = 2
-STREAK = 3
-COOL_DOWN = 4
-LOW_PROFIT = 5
-PROTECTIONS = 6
+COMMAND = 3
+STREAK = 4
+COOL_DOWN = 5
+LOW_PROFIT = 6
+PROTECTIONS = 7
 UNLOCKED = -1
 
 ACTIVE = 0
@@ -110,6 +115,18 @@ class Guard(NamedTuple):
     counts: Numbers
 
 
+def lacks(p: Numbers, strength: float, confirmations: Any, confidence: float) -> int:
+    """Return which of the ENTRY limits a signal stays under, the first of them, or 0; `confidence` may be NaN."""
+    if strength < p[ENTRY_STRENGTH]:
+        return ENTRY_STRENGTH
+    if confirmations < p[ENTRY_CONFIRMATIONS]:
+        return ENTRY_CONFIRMATIONS
+    # An unknown probability is not above any.
+    if p[ENTRY_CONFIDENCE] > 0.0 and not confidence >= p[ENTRY_CONFIDENCE]:
+        return ENTRY_CONFIDENCE
+    return 0
+
+
 def mark(g: Guard, p: Numbers, minute: Any, equity: float) -> int:
     """Take in what the account is worth at `minute` and return its state from then on."""
     account, marks = len(g.locks) - 1, g.marks
@@ -137,7 +154,10 @@ def state_at(g: Guard, minute: Any) -> int:
     locks = g.locks[len(g.locks) - 1]
     if locks[HALT] > minute:
         return HALTED
-    return REDUCING if locks[DRAWDOWN] > minute or locks[DAILY] > minute else ACTIVE
+    for protection in range(DRAWDOWN, STREAK):
+        if locks[protection] > minute:
+            return REDUCING
+    return ACTIVE
 
 
 def stops_buying(g: Guard, minute: Any) -> bool:

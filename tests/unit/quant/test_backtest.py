@@ -22,6 +22,7 @@ from tracker.quant.backtest.trading import REFUSALS, ledger_signals, trade_in_le
 from tracker.quant.bars import BarArrays
 from tracker.quant.bulk import trading
 from tracker.quant.compiled import trade_all
+from tracker.quant.entry import EntryParams
 from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import Book, moment_of, seconds_of
 from tracker.quant.portfolio.engine import Engine
@@ -117,7 +118,9 @@ def test_limits_and_protections_bite_alike_in_bulk_and_in_the_ledger() -> None:
     clustered = strict(max_cluster_exposure=0.3, cluster_correlation=0.05)
     crowded = strict(protected=False, max_cluster_exposure=None, max_open_positions=1)
     exposed = strict(protected=False, max_cluster_exposure=None, max_gross_exposure=0.1)
-    cases = [*((each, clustered) for each in RULES), (Strategy("swing"), crowded), (Strategy("swing"), exposed)]
+    picky = replace(crowded, entry=EntryParams(min_strength=0.7, min_confirmations=3))
+    swing = Strategy("swing")
+    cases = [*((each, clustered) for each in RULES), *((swing, each) for each in (picky, crowded, exposed))]
     markets = [market(number, liquid(walk(12_000, seed=number, step=300))) for number in range(1, 7)]
     seen: set[str] = set()
     for strategy, rules in cases:
@@ -137,7 +140,7 @@ def test_limits_and_protections_bite_alike_in_bulk_and_in_the_ledger() -> None:
         seen |= {str(each.reason) for each in refused} | {each.protection.value for each in book.guard.locks}
     assert seen >= {
         "gross_exposure", "correlated_exposure", "stop_streak", "cool_down", "low_profit", "daily_loss", "drawdown",
-        "halt", "halted", "too_many_positions",
+        "halt", "halted", "too_many_positions", "below_account_threshold",
     }  # fmt: skip
 
 

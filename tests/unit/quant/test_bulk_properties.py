@@ -90,6 +90,7 @@ def plans_of(rng: np.random.Generator, symbols: int, times: list[int]) -> Plans:
     plans[:, desk.PLAN_TRAIL] = rng.choice([0.0, 4.0, 12.0], n)
     plans[:, desk.PLAN_BREAK_EVEN] = rng.choice([0.0, 1.0, 5.0], n)
     plans[:, desk.PLAN_CONFIDENCE] = np.nan
+    plans[:, desk.PLAN_STRENGTH], plans[:, desk.PLAN_CONFIRMATIONS] = rng.random(n), rng.integers(0, 5, n)
     plans[:, desk.PLAN_VOLATILITY] = rng.integers(0, 4, n)
     plans[:, desk.PLAN_REGIME] = rng.integers(0, 4, n)
     plans[:, desk.PLAN_EXPIRES_AT] = decided + rng.choice([2, 10, 10_000], n) * MINUTE

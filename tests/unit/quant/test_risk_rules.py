@@ -190,9 +190,10 @@ def test_money_that_moves_is_no_profit_and_no_loss() -> None:
 def test_people_halt_and_resume() -> None:
     each = guard()
     each.halt(START, START + 3_600)
-    assert each.state(START) is TradingState.HALTED
-    assert reason_at(each, 1) is RefusalReason.HALTED
-    assert each.resume(START + 60) == 1
+    assert each.state(START) is TradingState.REDUCING
+    assert reason_at(each, 1) is RefusalReason.HALTED_BY_COMMAND
+    assert each.resume(START + 60) == [Protection.COMMAND]
+    assert each.resume(START + 60) == []
     assert each.state(START + 60) is TradingState.ACTIVE
     (lock,) = each.locks
     assert (lock.locked_at, lock.until) == (NOON, NOON + timedelta(minutes=1))

@@ -14,12 +14,14 @@ from tracker.quant.bars import Floats, Ints, Objects
 from tracker.quant.bulk.desk import (
     PLAN_BREAK_EVEN,
     PLAN_CONFIDENCE,
+    PLAN_CONFIRMATIONS,
     PLAN_ENTRY,
     PLAN_EXPIRES_AT,
     PLAN_FRACTION,
     PLAN_REGIME,
     PLAN_SIZE,
     PLAN_STOP,
+    PLAN_STRENGTH,
     PLAN_TARGET,
     PLAN_TRAIL,
     PLAN_VOLATILITY,
@@ -115,6 +117,8 @@ def _plans(proposals: Proposals) -> Floats:
     plans[:, PLAN_BREAK_EVEN] = proposals.break_even_distance
     plans[:, PLAN_EXPIRES_AT] = proposals.expires_at
     plans[:, PLAN_CONFIDENCE] = np.nan
+    plans[:, PLAN_STRENGTH] = proposals.strength
+    plans[:, PLAN_CONFIRMATIONS] = proposals.confirmations
     plans[:, PLAN_VOLATILITY] = _codes(proposals.volatility, VOLATILITIES)
     plans[:, PLAN_REGIME] = _codes(proposals.regime, REGIMES)
     return plans

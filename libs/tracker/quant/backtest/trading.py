@@ -41,6 +41,7 @@ REFUSALS = (
     RefusalReason.GROSS_EXPOSURE,
     RefusalReason.SYMBOL_EXPOSURE,
     RefusalReason.CORRELATED_EXPOSURE,
+    RefusalReason.BELOW_ACCOUNT_THRESHOLD,
     *(LOCK_REFUSALS[each] for each in PROTECTIONS),
 )
 FILLS_A_SIGNAL = 4
@@ -99,7 +100,7 @@ def bulk_market(markets: Sequence[SymbolMarket], rules: TradingRules, span: Span
 
 def limits_of(rules: TradingRules) -> Floats:
     """Return the limits as bulk trading reads them."""
-    return np.array(rules.risk.numbers(rules.paper.execution))
+    return np.array(rules.numbers())
 
 
 def trade_in_bulk(plan: BacktestPlan, market: Market, signals: SignalTable, trade_all: TradeAll) -> Traded:

@@ -16,11 +16,13 @@ from tracker.quant.bulk.desk import (
     NO_EQUITY,
     PLAN_BREAK_EVEN,
     PLAN_CONFIDENCE,
+    PLAN_CONFIRMATIONS,
     PLAN_ENTRY,
     PLAN_EXPIRES_AT,
     PLAN_FRACTION,
     PLAN_REGIME,
     PLAN_STOP,
+    PLAN_STRENGTH,
     PLAN_TARGET,
     PLAN_TRAIL,
     PLAN_VOLATILITY,
@@ -41,6 +43,7 @@ from tracker.quant.bulk.desk import (
     TOO_EXPOSED_CLUSTER,
     TOO_EXPOSED_SYMBOL,
     TOO_MANY_POSITIONS,
+    TOO_WEAK,
     UPCOMING,
     VALUE_ENTRY,
     VALUE_FLOW,
@@ -101,6 +104,7 @@ from tracker.quant.risk_rules import (
     UNLOCKED,
     fall_of,
     in_cluster,
+    lacks,
     locked_by,
     risked_quantity,
     scale_of,
@@ -130,25 +134,16 @@ def take_signals(
 
 
 def _decide(plans: Plans, market: Market, desk: Desk, limits: Floats, rules: Floats, signal: int) -> int:
-    symbol, rank, place = plans.symbol_of[signal], plans.rank_of[signal], 0
-    live = desk.counters[LIVE]
-    for other in range(live):
-        mine = desk.slots[desk.order[other]]
-        if mine[SLOT_SYMBOL] == symbol and mine[SLOT_RANK] == rank:
-            return ALREADY_OPEN
-        if mine[SLOT_SYMBOL] < symbol or (mine[SLOT_SYMBOL] == symbol and mine[SLOT_RANK] < rank):
-            place = other + 1
-    lock = locked_by(desk.guard, symbol, plans.times[signal])
-    if lock != UNLOCKED:
-        return LOCKED + lock
-    if live >= limits[LIMIT_OPEN]:
-        return TOO_MANY_POSITIONS
-    if desk.sums[SUM_EQUITY] <= 0.0:
-        return NO_EQUITY
-    slot = desk.order[live]
+    verdict = _refusal(plans, desk, limits, signal)
+    if verdict != TAKEN:
+        return verdict
+    symbol, rank, live = plans.symbol_of[signal], plans.rank_of[signal], desk.counters[LIVE]
+    slot, place = desk.order[live], 0
     verdict = _size(plans, market, desk, slot, limits, rules, signal)
     if verdict != TAKEN:
         return verdict
+    while place < live and _is_before(desk.slots[desk.order[place]], symbol, rank):
+        place += 1
     begin, end = market.offsets[symbol], market.offsets[symbol + 1]
     desk.slots[slot, SLOT_OWNER] = desk.counters[BASE] + signal
     desk.slots[slot, SLOT_SYMBOL], desk.slots[slot, SLOT_RANK] = symbol, rank
@@ -164,6 +159,28 @@ def _decide(plans: Plans, market: Market, desk: Desk, limits: Floats, rules: Flo
     desk.order[place] = slot
     desk.counters[LIVE] += 1
     return TAKEN
+
+
+def _refusal(plans: Plans, desk: Desk, limits: Floats, signal: int) -> int:
+    """Return why a signal may not be traded whatever its size, or TAKEN."""
+    plan, symbol, rank = plans.plans[signal], plans.symbol_of[signal], plans.rank_of[signal]
+    if lacks(limits, plan[PLAN_STRENGTH], plan[PLAN_CONFIRMATIONS], plan[PLAN_CONFIDENCE]) != 0:
+        return TOO_WEAK
+    for place in range(desk.counters[LIVE]):
+        mine = desk.slots[desk.order[place]]
+        if mine[SLOT_SYMBOL] == symbol and mine[SLOT_RANK] == rank:
+            return ALREADY_OPEN
+    lock = locked_by(desk.guard, symbol, plans.times[signal])
+    if lock != UNLOCKED:
+        return LOCKED + lock
+    if desk.counters[LIVE] >= limits[LIMIT_OPEN]:
+        return TOO_MANY_POSITIONS
+    return NO_EQUITY if desk.sums[SUM_EQUITY] <= 0.0 else TAKEN
+
+
+def _is_before(slot: Ints, symbol: Integer, rank: Integer) -> bool:
+    """Return whether a slot's trade is worked on before one of a symbol and rank."""
+    return slot[SLOT_SYMBOL] < symbol or (slot[SLOT_SYMBOL] == symbol and slot[SLOT_RANK] < rank)
 
 
 def _size(plans: Plans, market: Market, desk: Desk, slot: Integer, limits: Floats, rules: Floats, signal: int) -> int:

@@ -22,7 +22,9 @@ PLAN_BREAK_EVEN = 6
 PLAN_CONFIDENCE = 7
 PLAN_VOLATILITY = 8
 PLAN_REGIME = 9
-PLAN_SIZE = 10
+PLAN_STRENGTH = 10
+PLAN_CONFIRMATIONS = 11
+PLAN_SIZE = 12
 
 # What is known of a symbol, a row of `symbols`; an entry is given up after SYMBOL_ENTRY_SECONDS; its
 # bars open at multiples of SYMBOL_BAR_SECONDS.
@@ -80,8 +82,9 @@ BELOW_MIN_NOTIONAL = 5
 TOO_EXPOSED = 6
 TOO_EXPOSED_SYMBOL = 7
 TOO_EXPOSED_CLUSTER = 8
+TOO_WEAK = 9
 # And from here on one for each protection of `tracker.quant.risk_rules`, in its order.
-LOCKED = 9
+LOCKED = 10
 
 # A fill, a row of `fills`; its first numbers after the signal are those of the kernel.
 FILL_SIGNAL = 0

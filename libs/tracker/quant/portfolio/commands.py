@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
@@ -11,12 +11,15 @@ from tracker.domain.command import Answer, Command, CommandKind
 from tracker.domain.errors import InputError
 from tracker.domain.money import EXACT, FEE_STEP, decimal_of
 from tracker.quant.execution import ExecutionParams
-from tracker.quant.portfolio.book import Book, LiveTrade
+from tracker.quant.portfolio.book import Book, LiveTrade, seconds_of
+from tracker.quant.portfolio.booking import withdraw_buys
 from tracker.quant.portfolio.resting import cancel, change, flatten, is_between_bars, trades_meant
 
 Carrier: TypeAlias = Callable[[Book, Command, datetime, ExecutionParams], Answer | None]
 
 CENT = Decimal("0.01")
+# Minutes: ten years, which is until somebody resumes.
+LONGEST_HALT = 5_256_000
 # More than any account holds, and few enough digits that every sum stays exact.
 LARGEST_AMOUNT = Decimal(10) ** 15
 
@@ -65,6 +68,29 @@ def _withdraw(book: Book, command: Command, at: datetime, rules: ExecutionParams
     return Answer.done(f"{amount:f} {currency} went out", -amount)
 
 
+def _halt(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer:
+    minutes = _minutes_of(command.arguments)
+    until = at + timedelta(minutes=minutes)
+    book.guard.halt(seconds_of(at), seconds_of(until))
+    for live in book.live:
+        withdraw_buys(book, live, at)
+    return Answer.done(f"nothing is bought until {until.isoformat()}; waiting buys are taken back, exits go on")
+
+
+def _resume(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer:
+    ended = book.guard.resume(seconds_of(at))
+    if not ended:
+        return Answer.refused("nothing holds new trades back")
+    return Answer.done("ended " + ", ".join(sorted({each.value for each in ended})))
+
+
+def _minutes_of(arguments: Mapping[str, Any]) -> int:
+    value = arguments.get("minutes", LONGEST_HALT)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= LONGEST_HALT:
+        raise InputError(f"minutes = {value!r} is not a whole number from 1 to {LONGEST_HALT:,}")
+    return value
+
+
 def _flatten(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer | None:
     trades = trades_meant(book, command.arguments)
     return flatten(book, trades, at) if is_between_bars(trades, at) else None
@@ -90,6 +116,8 @@ def _trade_meant(book: Book, arguments: Mapping[str, Any]) -> LiveTrade:
 CARRIERS: Mapping[CommandKind, Carrier] = {
     CommandKind.DEPOSIT: _deposit,
     CommandKind.WITHDRAW: _withdraw,
+    CommandKind.HALT: _halt,
+    CommandKind.RESUME: _resume,
     CommandKind.FLATTEN: _flatten,
     CommandKind.CANCEL: _cancel,
     CommandKind.REPLACE: _replace,

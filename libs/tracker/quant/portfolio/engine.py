@@ -48,7 +48,7 @@ class Engine:
         self._rules = rules
         self._rules_hash = rules_hash
         self._execution = rules.paper.execution
-        self._limits = rules.risk.numbers(rules.paper.execution)
+        self._limits = rules.numbers()
         self._sizer = AdaptivePositionSizer(limits=self._limits, execution=rules.paper.execution)
         self._hours = HourlyCloses(0, {})
         self._signals: dict[int, list[Signal]] = {}
@@ -210,7 +210,7 @@ class Engine:
                 fall=self.book.guard.fall(equity),
             ),
         )
-        verdict = below_threshold(signal, self._rules.entry) or judge(
+        verdict = below_threshold(signal, self._limits) or judge(
             signal, instrument, portfolio, self._rules.risk.limits, self._sizer
         )
         if isinstance(verdict, Refused):

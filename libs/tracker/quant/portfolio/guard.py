@@ -18,6 +18,7 @@ PROTECTIONS = (
     Protection.HALT,
     Protection.DRAWDOWN,
     Protection.DAILY_LOSS,
+    Protection.COMMAND,
     Protection.STOP_STREAK,
     Protection.COOL_DOWN,
     Protection.LOW_PROFIT,
@@ -27,6 +28,7 @@ REFUSALS: Mapping[Protection, RefusalReason] = {
     Protection.HALT: RefusalReason.HALTED,
     Protection.DRAWDOWN: RefusalReason.DRAWDOWN,
     Protection.DAILY_LOSS: RefusalReason.DAILY_LOSS,
+    Protection.COMMAND: RefusalReason.HALTED_BY_COMMAND,
     Protection.STOP_STREAK: RefusalReason.STOP_STREAK,
     Protection.COOL_DOWN: RefusalReason.COOL_DOWN,
     Protection.LOW_PROFIT: RefusalReason.LOW_PROFIT,
@@ -36,13 +38,14 @@ WORDS: Mapping[Protection, str] = {
     Protection.HALT: "equity fell {:.2%} under its peak: all is sold, nothing is bought",
     Protection.DRAWDOWN: "equity fell {:.2%} under its peak: nothing is bought",
     Protection.DAILY_LOSS: "the day lost {:.2%} of equity: nothing is bought",
+    Protection.COMMAND: "somebody halted the account: nothing is bought",
     Protection.STOP_STREAK: "the last {:.0f} trades ended in a losing stop",
     Protection.COOL_DOWN: "{:.0f} trade in the symbol has just ended",
     Protection.LOW_PROFIT: "the symbol's trades returned {:.2%} of their cost together",
 }
 STOPS = frozenset({ExitReason.STOP, ExitReason.TRAILING, ExitReason.BREAK_EVEN})
 SECOND = timedelta(seconds=1)
-BY_A_PERSON = "by command"
+ENDED_BY_COMMAND = "ended by command"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,22 +137,20 @@ class AccountGuard:
         self.changed = True
 
     def halt(self, minute: int, until: int) -> None:
-        """Lock the account by command."""
-        self._rules.locks[self._whole][risk_rules.HALT] = until
-        self._rules.marks[risk_rules.MARK_HALTED] = 1.0
-        self._keep(self._whole, risk_rules.HALT, minute, BY_A_PERSON)
-        self.changed = True
+        """Let nothing be bought until a moment, by command."""
+        self._rules.locks[self._whole][risk_rules.COMMAND] = until
+        self._keep(self._whole, risk_rules.COMMAND, minute, WORDS[Protection.COMMAND])
 
-    def resume(self, minute: int) -> int:
-        """End every lock that is on; return how many there were."""
-        ended = 0
+    def resume(self, minute: int) -> list[Protection]:
+        """End every lock that is on; return what they were."""
+        ended: list[Protection] = []
         for row, locks in enumerate(self._rules.locks):
-            for protection, until in enumerate(locks):
+            for number, until in enumerate(locks):
                 if until > minute:
-                    locks[protection] = minute
-                    since = int(self._rules.since[row][protection])
-                    self._keep(row, protection, since, f"{self._notes.get((row, protection), '')}; ended {BY_A_PERSON}")
-                    ended += 1
+                    locks[number] = minute
+                    note = f"{self._notes.get((row, number), '')}; {ENDED_BY_COMMAND}"
+                    self._keep(row, number, int(self._rules.since[row][number]), note)
+                    ended.append(PROTECTIONS[number])
         return ended
 
     def marks(self) -> RiskMarks | None:
