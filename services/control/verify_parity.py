@@ -70,7 +70,8 @@ async def _compare(
     accounts = load_accounts(settings.config_dir)
     database = await Database.open(url, role=None, pool_size=1, application="tracker:parity")
     try:
-        async with database.transaction() as transaction:
+        # The fleet may go on meanwhile.
+        async with database.transaction(snapshot=True) as transaction:
             return await check_parity(transaction, strategies, accounts, settings.config_dir, span, tell)
     finally:
         await database.close()

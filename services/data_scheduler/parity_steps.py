@@ -97,7 +97,8 @@ async def _compare(
 
 
 async def _look(database: Database, config: StrategyConfig, span: tuple[datetime, datetime], keep: int) -> None:
-    async with database.transaction() as transaction:
+    # The fleet goes on deciding and booking meanwhile: all is compared as it stands at one moment.
+    async with database.transaction(snapshot=True) as transaction:
         found = await check_looks(transaction, config, span, keep=keep, stretch_days=1)
     if found is None:
         _step(_step_of(config), {"looks": 0, "differences": 0}, ())
@@ -112,7 +113,7 @@ async def _look(database: Database, config: StrategyConfig, span: tuple[datetime
 async def _walk(database: Database, settings: SchedulerSettings, keep: int) -> None:
     accounts = load_accounts(settings.config_dir)
     differences: list[Difference] = []
-    async with database.transaction() as transaction:
+    async with database.transaction(snapshot=True) as transaction:
         instruments = {each.symbol_id: each for each in await read_symbols(transaction)}
         counts = await compare_ledgers(transaction, accounts, settings.config_dir, instruments, differences)
     counts["not_compared"] = counts.pop("other_rules")

@@ -92,7 +92,9 @@ class Database:
         self._url = url
         self._role = role
         self._application = application
-        self._begin = f"BEGIN; SET LOCAL ROLE {role}" if role else "BEGIN"
+        as_role = f"; SET LOCAL ROLE {role}" if role else ""
+        self._begin = f"BEGIN{as_role}"
+        self._begin_snapshot = f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY{as_role}"
 
     @classmethod
     async def open(cls, url: str, *, role: str | None, pool_size: int, application: str) -> Self:
@@ -121,14 +123,15 @@ class Database:
         return Database(pool, self._url, self._role, self._application)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Transaction]:
+    async def transaction(self, *, snapshot: bool = False) -> AsyncGenerator[Transaction]:
         """Open a transaction; without `commit` everything is rolled back.
 
-        Raises DatabaseUnavailableError where the connection is lost or the server is not ready.
+        With `snapshot` it writes nothing, and all its queries see the database as it was at the first of them. Raises
+        DatabaseUnavailableError where the connection is lost or the server is not ready.
         """
         connection = await self._acquire()
         try:
-            await self._begin_on(connection)
+            await self._begin_on(connection, self._begin_snapshot if snapshot else self._begin)
             transaction = Transaction(connection)
             yield transaction
             if not transaction.finished:
@@ -166,10 +169,10 @@ class Database:
         except UNREACHABLE as error:
             raise DatabaseUnavailableError(f"no connection can be had: {error}") from error
 
-    async def _begin_on(self, connection: Connection) -> None:
+    async def _begin_on(self, connection: Connection, begin: str) -> None:
         try:
             # One simple-protocol round trip instead of two.
-            await connection.execute(self._begin)
+            await connection.execute(begin)
         except asyncpg.InvalidParameterValueError as error:
             raise DatabaseUnavailableError(f"the database is not migrated yet: {error}") from error
 

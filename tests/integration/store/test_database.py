@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from tracker.domain.errors import DatabaseUnavailableError, SchemaError
+from tracker.domain.errors import DatabaseReadOnlyError, DatabaseUnavailableError, SchemaError
 from tracker.store.database import Database
 from tracker.store.embedded import EmbeddedPostgres
 from tracker.store.features import FEATURES_CHANNEL
@@ -153,3 +153,19 @@ async def test_a_lost_listener_listens_again(open_database: Open) -> None:
                 )
             await asyncio.sleep(0.2)
             hint.clear()
+
+
+async def test_a_snapshot_sees_one_moment_and_writes_nothing(open_database: Open) -> None:
+    owner, reader = await open_database(None), await open_database("data_scheduler")
+    count, add = "SELECT count(*) FROM tracker.symbols", "INSERT INTO tracker.symbols (symbol) VALUES ('S-USD')"
+    async with reader.transaction(snapshot=True) as seen:
+        assert await seen.connection.fetchval(count) == 0
+        async with owner.transaction() as transaction:
+            await transaction.connection.execute(add)
+            await transaction.commit()
+        assert await seen.connection.fetchval(count) == 0
+    async with reader.transaction() as transaction:
+        assert await transaction.connection.fetchval(count) == 1
+    with pytest.raises(DatabaseReadOnlyError):
+        async with owner.transaction(snapshot=True) as transaction:
+            await transaction.connection.execute(add.replace("S-USD", "T-USD"))
