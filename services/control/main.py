@@ -13,6 +13,7 @@ from tracker.domain.errors import TrackerError
 from tracker.domain.signal import Strategy
 from tracker.runtime.settings import environment, load_settings
 
+from services.control.account_app import account_app
 from services.control.config_app import config_app
 from services.control.settings import ControlSettings
 from services.control.source import CATCH_UP, Source
@@ -28,6 +29,7 @@ app = typer.Typer(
 fleet_app = typer.Typer(help="The table of services, configs/fleet.toml.", no_args_is_help=True)
 app.add_typer(fleet_app, name="fleet")
 app.add_typer(verify_app, name="verify")
+app.add_typer(account_app, name="account")
 app.add_typer(config_app, name="config")
 
 

@@ -9,10 +9,14 @@ from tracker.runtime.settings import PROJECT_ROOT, ServiceSettings
 
 
 class ControlSettings(ServiceSettings):
-    """Environment of `tracker`: DATABASE_URL, TRACKER_STATE_DIR, POLYGON_API_KEY."""
+    """Environment of `tracker`: DATABASE_URL, TRACKER_STATE_DIR, TRACKER_USER, POLYGON_API_KEY."""
 
     state_dir: Path = Field(
         default=PROJECT_ROOT / ".data", validation_alias=AliasChoices("TRACKER_STATE_DIR")
+    )
+    user: str = Field(
+        default="unknown",
+        validation_alias=AliasChoices("TRACKER_USER", "USER", "LOGNAME", "USERNAME"),
     )
     polygon_api_key: SecretStr = Field(
         default=SecretStr(""), validation_alias=AliasChoices("POLYGON_API_KEY")

@@ -13,6 +13,7 @@ from tracker.domain.money import EXACT, FEE_STEP, decimal_of
 from tracker.quant.execution import ExecutionParams
 from tracker.quant.portfolio.book import Book, LiveTrade, seconds_of
 from tracker.quant.portfolio.booking import withdraw_buys
+from tracker.quant.portfolio.closing import close_books
 from tracker.quant.portfolio.resting import cancel, change, flatten, is_between_bars, trades_meant
 
 Carrier: TypeAlias = Callable[[Book, Command, datetime, ExecutionParams], Answer | None]
@@ -113,11 +114,18 @@ def _trade_meant(book: Book, arguments: Mapping[str, Any]) -> LiveTrade:
     return trades_meant(book, arguments)[0]
 
 
+def _reset(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer | None:
+    asked = command.arguments.get("cash")
+    cash = book.account.start_cash if asked is None else amount_of(command.arguments, "cash")
+    return close_books(book, cash, at, rules) if is_between_bars(book.live, at) else None
+
+
 CARRIERS: Mapping[CommandKind, Carrier] = {
     CommandKind.DEPOSIT: _deposit,
     CommandKind.WITHDRAW: _withdraw,
     CommandKind.HALT: _halt,
     CommandKind.RESUME: _resume,
+    CommandKind.RESET: _reset,
     CommandKind.FLATTEN: _flatten,
     CommandKind.CANCEL: _cancel,
     CommandKind.REPLACE: _replace,

@@ -100,7 +100,9 @@ CROSS JOIN LATERAL (
   FROM tracker.fills i
   JOIN tracker.orders o USING (order_id)
   JOIN tracker.symbols s USING (symbol_id)
-  WHERE o.account = $1 AND i.bar_ts + tracker.duration(s.base_timeframe) <= q.ts
+  -- What a bar filled was booked at its close; the sales of a reset came after everything of their moment.
+  WHERE o.account = $1
+    AND CASE o.leg WHEN 'reset' THEN i.bar_ts < q.ts ELSE i.bar_ts + tracker.duration(s.base_timeframe) <= q.ts END
 ) f;
 
 -- name: summary_counts

@@ -1,0 +1,73 @@
+"""Paper accounts as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Column, Table
+from rich.text import Text
+
+_OUTCOMES = {"done": "green", "refused": "bold red", "waiting": "yellow"}
+
+
+def accounts_view(report: Mapping[str, Any]) -> RenderableType:
+    """Return what `tracker account list` prints without --json."""
+    names = ("account", "from", "", "equity", "cash", "P&L", "open", "trades", "since")
+    table = Table(*(Column(name, no_wrap=True) for name in names), box=None)
+    for each in report["accounts"]:
+        table.add_row(
+            each["name"], each["source"], each["currency"], f"{each['equity']:,.2f}", f"{each['cash']:,.2f}",
+            _gain(each["pnl"]), str(each["open_positions"]), f"{each['trades']:,}",
+            "not begun" if each["since"] is None else each["since"][:10],
+        )  # fmt: skip
+    waiting = [each["name"] for each in report["accounts"] if each["waiting_commands"]]
+    told = Text(f"commands wait for the paper trader: {', '.join(waiting)}", "yellow")
+    return Group(table, told) if waiting else table
+
+
+def account_view(report: Mapping[str, Any]) -> RenderableType:
+    """Return what `tracker account show` prints without --json."""
+    parts: list[RenderableType] = [accounts_view({"accounts": [report["account"]]})]
+    for title, name in (
+        ("rules", "rules"), ("positions", "positions"), ("resting orders", "resting_orders"),
+        ("last trades", "last_trades"), ("events", "events"), ("commands without an answer", "waiting_commands"),
+    ):  # fmt: skip
+        rows = report[name]
+        parts += [Text(), _table(title, rows) if rows else Text(f"no {title}", "dim")]
+    return Group(*parts)
+
+
+def answer_view(report: Mapping[str, Any]) -> RenderableType:
+    """Return what came of a command."""
+    number = f" (command {report['command_id']})" if report["command_id"] is not None else ""
+    return Text.assemble(
+        (report["outcome"], _OUTCOMES[report["outcome"]]),
+        f": {report['kind']} {report['account']}{number}: {report['note']}",
+    )
+
+
+def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(*(name.replace("_", " ") for name in rows[0]), title=title, title_justify="left", box=None)
+    for row in rows:
+        table.add_row(*(_cell(name, value) for name, value in row.items()))
+    return table
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {each}" for key, each in value.items()) or "-"
+    if isinstance(value, float):
+        return f"{value:,.2f}" if name in ("amount", "pnl", "fees", "unrealised_pnl") else f"{value:.10g}"
+    return _moment(value) if name == "at" or name.endswith(("_at", "_time")) else str(value)
+
+
+def _gain(value: float) -> Text:
+    return Text(f"{value:+,.2f}", "green" if value > 0 else "red" if value < 0 else "")
+
+
+def _moment(iso: str) -> str:
+    return iso[:16].replace("T", " ")
