@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from tracker.domain.command import AccountEvent, Command, CommandKind
 from tracker.domain.errors import InputError
-from tracker.runtime.accounts import AccountRules, load_accounts, stored_account
+from tracker.runtime.accounts import AccountRules, leaves, load_accounts, stored_account
 from tracker.store.accounts import AccountFigures, read_account_rows, read_figures
 from tracker.store.commands import read_events, read_waiting
 from tracker.store.database import Database, Transaction
@@ -96,6 +96,7 @@ def _figures(each: AccountFigures) -> dict[str, Any]:
         "cash": float(each.cash),
         "capital": float(each.capital),
         "pnl": float(each.pnl),
+        "state": each.state,
         "open_positions": each.open_positions,
         "trades": each.trades,
         "since": each.since.isoformat(),
@@ -111,15 +112,14 @@ def _unopened(account: AccountRules) -> dict[str, Any]:
     zeros = dict.fromkeys(("pnl", "open_positions", "trades", "books", "waiting_commands"), 0)
     return {
         "name": account.name, "source": "file", "currency": account.rules.paper.account.currency, "equity": cash,
-        "cash": cash, "capital": cash, **zeros, **figures,
+        "cash": cash, "capital": cash, "state": "ACTIVE", **zeros, **figures,
     }  # fmt: skip
 
 
 def _rule_lines(account: AccountRules, in_force: str | None) -> list[dict[str, Any]]:
     lines = [
-        {"name": f"{table}.{name}", "value": value, "from": account.rules_from.get(f"{table}.{name}", "default")}
-        for table, values in account.document().items()
-        for name, value in values.items()
+        {"name": name, "value": value, "from": account.rules_from.get(name, "default")}
+        for name, value in leaves(account.document()).items()
     ]
     return [*lines, {"name": "rules_hash", "value": in_force or account.hash, "from": "all of the above"}]
 

@@ -15,7 +15,7 @@ _OUTCOMES = {"done": "green", "refused": "bold red", "waiting": "yellow"}
 def accounts_view(report: Mapping[str, Any]) -> RenderableType:
     """Return what `tracker account list` prints without --json."""
     names = ("account", "from", "", "equity", "cash", "P&L", "open", "trades", "since")
-    table = Table(*(Column(name, no_wrap=True) for name in names), box=None)
+    table = Table(*(Column(name, no_wrap=True) for name in names), box=None, padding=(0, 1, 0, 0))
     for each in report["accounts"]:
         table.add_row(
             each["name"], each["source"], each["currency"], f"{each['equity']:,.2f}", f"{each['cash']:,.2f}",
@@ -29,10 +29,13 @@ def accounts_view(report: Mapping[str, Any]) -> RenderableType:
 
 def account_view(report: Mapping[str, Any]) -> RenderableType:
     """Return what `tracker account show` prints without --json."""
-    parts: list[RenderableType] = [accounts_view({"accounts": [report["account"]]})]
+    account = report["account"]
+    state = Text(f"{account['state']}; books {account['books']}, acted on through {account['processed_through']}")
+    parts: list[RenderableType] = [accounts_view({"accounts": [account]}), state]
     for title, name in (
         ("rules", "rules"), ("positions", "positions"), ("resting orders", "resting_orders"),
-        ("last trades", "last_trades"), ("events", "events"), ("commands without an answer", "waiting_commands"),
+        ("last trades", "last_trades"), ("locks", "locks"), ("events", "events"),
+        ("commands without an answer", "waiting_commands"),
     ):  # fmt: skip
         rows = report[name]
         parts += [Text(), _table(title, rows) if rows else Text(f"no {title}", "dim")]

@@ -91,7 +91,7 @@ def default_account(config_dir: Path) -> AccountRules:
         raw = read_toml(path)
         shaped(str(path), raw, PaperConfig if file == PAPER_FILE else RiskConfig)
         tables.update({name: raw[name] for name in names if name in raw})
-        rules_from.update({name: file for name in _leaves(raw)})
+        rules_from.update({name: file for name in leaves(raw)})
     rules = rules_of(str(config_dir / PAPER_FILE), tables, config_dir)
     return AccountRules(rules=rules, rules_from=rules_from)
 
@@ -115,7 +115,7 @@ def derived(
             f"{where}: account.name = {name!r} is no name of an account: at most 40 of a-z, 0-9, _ and -,"
             " a letter first"
         )
-    rules_from = {**base.rules_from, **{name: origin for name in _leaves(changes)}}
+    rules_from = {**base.rules_from, **{name: origin for name in leaves(changes)}}
     return AccountRules(rules=rules, from_file=from_file, rules_from=rules_from)
 
 
@@ -183,10 +183,10 @@ def _merged(base: Document, changes: Document) -> dict[str, Any]:
     return result
 
 
-def _leaves(tables: Document, prefix: str = "") -> list[str]:
-    """Return the dotted names of all values."""
-    names: list[str] = []
+def leaves(tables: Document, prefix: str = "") -> dict[str, Any]:
+    """Return all values by their dotted names."""
+    found: dict[str, Any] = {}
     for name, value in tables.items():
         dotted = f"{prefix}{name}"
-        names += _leaves(value, f"{dotted}.") if isinstance(value, dict) else [dotted]
-    return names
+        found.update(leaves(value, f"{dotted}.") if isinstance(value, Mapping) else {dotted: value})
+    return found

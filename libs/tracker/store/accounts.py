@@ -21,6 +21,7 @@ class AccountFigures:
 
     account: str
     source: str
+    state: str
     currency: str
     cash: Decimal
     positions_value: Decimal
@@ -50,11 +51,15 @@ async def read_figures(transaction: Transaction, account: str | None = None) -> 
 
 
 async def read_account_rows(transaction: Transaction, account: str, trades: int) -> dict[str, list[dict[str, Any]]]:
-    """Return positions, resting orders and the newest closed trades of an account as plain values; times are ISO."""
+    """Return positions, resting orders, the newest closed trades and the locks that are on as plain values.
+
+    Times are ISO.
+    """
     return {
         "positions": [_plain(row) for row in await transaction.fetch("accounts.positions", account)],
         "resting_orders": [_plain(row) for row in await transaction.fetch("accounts.resting_orders", account)],
         "last_trades": [_plain(row) for row in await transaction.fetch("accounts.last_trades", account, trades)],
+        "locks": [_plain(row) for row in await transaction.fetch("accounts.locks", account)],
     }
 
 

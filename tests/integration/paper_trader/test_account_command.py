@@ -102,11 +102,13 @@ async def test_accounts_are_opened_told_and_shown(desk: Desk, run: Run, tmp_path
 
 async def test_a_reset_ends_everything_and_keeps_the_history(desk: Desk, settings: ControlSettings) -> None:
     await busy_market(desk)
-    trader = desk.trader(strategies=ALL, batch_minutes=100)
+    trader = desk.trader(strategies=ALL, batch_minutes=35)
     await trader.run_once()
     await tell(settings, "paper", "deposit", amount="1000")
-    await trader.run_once()
-    assert await desk.rows("SELECT FROM tracker.positions WHERE status = 'open'")
+    held: list[dict[str, Any]] = []
+    while not held:
+        assert await trader.run_once()
+        held = await desk.rows("SELECT FROM tracker.positions WHERE status = 'open'")
     before = (await desk.ledger())["trade_logs"]
     await tell(settings, "paper", "reset", cash="2000")
     await trader.run_once()

@@ -12,7 +12,7 @@ from tracker.domain.order import ExitReason, Order, OrderKind, OrderSide, OrderS
 from tracker.domain.position import PositionStatus
 from tracker.quant.execution import ExecutionParams
 from tracker.quant.ledger import book_account, book_cash, book_order, book_position, booked, fill_of, order_key
-from tracker.quant.portfolio.book import Book, LiveTrade
+from tracker.quant.portfolio.book import Book, LiveTrade, seconds_of
 from tracker.quant.portfolio.booking import settle_orders
 from tracker.quant.pricing import BPS
 from tracker.quant.trade import Execution
@@ -32,6 +32,7 @@ def close_books(book: Book, cash: Decimal, at: datetime, rules: ExecutionParams)
     left, currency = book.account.cash, book.account.currency
     amount = EXACT.subtract(cash, left)
     book.account = book_cash(book.account, amount)
+    book.guard.begin_anew(seconds_of(at), float(cash))
     sold = f"{len(trades)} trades ended at their last closes, " if trades else ""
     return Answer.done(f"{sold}books closed with {left:f} {currency}, new ones begin with {cash:f} {currency}", amount)
 

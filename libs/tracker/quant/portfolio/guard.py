@@ -153,6 +153,14 @@ class AccountGuard:
                     ended.append(PROTECTIONS[number])
         return ended
 
+    def begin_anew(self, minute: int, cash: float) -> None:
+        """Forget what was lost, locked and closed so far: the books begin again with `cash`."""
+        self.resume(minute)
+        for place, value in enumerate(_marks(None, cash)):
+            self._rules.marks[place] = value
+        self._rules.counts[0] = 0
+        self._marked_at, self.changed = _moment(minute), True
+
     def marks(self) -> RiskMarks | None:
         """Return what is to be remembered, None where nothing was marked yet."""
         if self._marked_at is None:

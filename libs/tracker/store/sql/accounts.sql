@@ -1,12 +1,13 @@
 -- name: overview
 -- Each account in numbers, of its running books: since it was opened, or last reset. $1 null: all of them.
-SELECT a.account, a.source, a.currency, a.cash, c.started_at, c.processed_through, b.ts AS since, b.books,
+SELECT a.account, a.source, r.state, a.currency, a.cash, c.started_at, c.processed_through, b.ts AS since, b.books,
        b.capital + m.moved AS capital, coalesce(p.value, 0) AS positions_value, coalesce(p.held, 0) AS open_positions,
        (SELECT count(*) FROM tracker.trade_logs t WHERE t.account = a.account AND t.exit_time > b.ts) AS trades,
        (SELECT count(*) FROM tracker.commands w WHERE w.account = a.account AND NOT EXISTS (
           SELECT FROM tracker.account_events e WHERE e.command_id = w.command_id)) AS waiting
 FROM tracker.accounts a
 JOIN tracker.paper_cursor c USING (account)
+JOIN dashboards.trading_state r USING (account)
 CROSS JOIN LATERAL (
   SELECT e.event_id, e.ts, count(*) OVER () AS books,
          CASE e.kind WHEN 'open' THEN e.amount
@@ -49,3 +50,8 @@ SELECT t.strategy, s.symbol, t.entry_time, t.exit_time, t.quantity::float8 AS qu
        t.pnl::float8 AS pnl, t.exit_reason
 FROM tracker.trade_logs t JOIN tracker.symbols s USING (symbol_id)
 WHERE t.account = $1 ORDER BY t.trade_id DESC LIMIT $2;
+
+-- name: locks
+-- What holds new trades of an account back at its last minute.
+SELECT protection, symbol, locked_at, until, note FROM dashboards.protection_locks
+WHERE account = $1 AND active ORDER BY locked_at, protection, symbol;

@@ -25,10 +25,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (account, protection, symbol_id, locked_at) DO UPDATE SET until = excluded.until, note = excluded.note;
 
 -- name: closed_trades
--- An account's trades that ended after a moment, in the order in which they were booked.
+-- Trades of an account's running books that ended after a moment, in the order in which they were booked.
 SELECT account, strategy, symbol_id, decided_at, signal_id, config_hash, rules_hash, side, entry_time, exit_time,
        entry_price, exit_price, quantity, gross_pnl, fees, stop_loss_price, take_profit_price, exit_reason, mae, mfe
-FROM tracker.trade_logs WHERE account = $1 AND exit_time > $2
+FROM tracker.trade_logs WHERE account = $1 AND exit_time > greatest($2, (
+  SELECT max(ts) FROM tracker.account_events WHERE account = $1 AND kind = 'reset' AND outcome = 'done'
+))
 ORDER BY trade_id;
 
 -- name: hourly_closes
