@@ -134,6 +134,24 @@ def replace(
     _tell(name, CommandKind.REPLACE, arguments, reason, wait, as_json=as_json)
 
 
+@account_app.command()
+def halt(
+    name: Name,
+    minutes: Annotated[int | None, typer.Option(min=1, help="For how long, event time [until resumed].")] = None,
+    reason: Reason = "",
+    wait: Wait = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Buy nothing more; what is held goes on towards its exits."""
+    _tell(name, CommandKind.HALT, {"minutes": minutes}, reason, wait, as_json=as_json)
+
+
+@account_app.command()
+def resume(name: Name, reason: Reason = "", wait: Wait = 10.0, as_json: AsJson = False) -> None:
+    """End everything that holds new trades back."""
+    _tell(name, CommandKind.RESUME, {}, reason, wait, as_json=as_json)
+
+
 def _tell(
     name: str, kind: CommandKind, arguments: Mapping[str, Any], reason: str, wait: float, *, as_json: bool
 ) -> None:

@@ -102,7 +102,7 @@ async def test_accounts_are_opened_told_and_shown(desk: Desk, run: Run, tmp_path
 
 async def test_a_reset_ends_everything_and_keeps_the_history(desk: Desk, settings: ControlSettings) -> None:
     await busy_market(desk)
-    trader = desk.trader(strategies=ALL, batch_minutes=35)
+    trader = desk.trader(strategies=ALL, batch_minutes=5)
     await trader.run_once()
     await tell(settings, "paper", "deposit", amount="1000")
     held: list[dict[str, Any]] = []
