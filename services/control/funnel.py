@@ -98,9 +98,9 @@ async def _report(
             transaction, strategy, known[strategy], has_scanner=strategy in scanned
         )
         mine = [each for each in counts if each.strategy == strategy]
-        near = [_near(each) for each in nearest if each.strategy == strategy]
-        common = _standing(standing, question) | {"nearest": near}
-        blocks += [_block(strategy, account, mine) | common for account in accounts or [None]]
+        near = [each for each in nearest if each.strategy == strategy]
+        common = _standing(standing, question)
+        blocks += [_block(strategy, account, mine) | common | _nearest(near, account) for account in accounts or [None]]
     return {
         "hours": request.hours,
         "from": question.first.isoformat(),
@@ -160,11 +160,18 @@ def _standing(standing: Standing, question: LookQuestion) -> dict[str, Any]:
     }
 
 
+def _nearest(looks: Sequence[NearLook], account: str | None) -> dict[str, Any]:
+    """Put the account's own looks before those that are nobody's, which came less far."""
+    own = [each for each in looks if each.account is not None and each.account == account]
+    return {"nearest": [_near(each) for each in [*own, *(each for each in looks if each.account is None)][:NEAREST]]}
+
+
 def _near(look: NearLook) -> dict[str, Any]:
     return {
         "symbol": look.symbol,
         "at": look.decided_at.isoformat(),
-        "reason": look.reason,
+        "step": look.last_step.value,
+        "reason": look.stopped_by,
         "strength": round(look.strength, 4),
         "confirmations": look.confirmations,
     }

@@ -65,8 +65,8 @@ def _notes(block: Mapping[str, Any]) -> list[RenderableType]:
     for near in block["nearest"][:1]:
         notes.append(
             Text(
-                f"Nearest to a signal: {near['symbol']} at {_moment(near['at'])}, {near['reason']} with strength"
-                f" {near['strength']:.2f}: tracker why {near['symbol']} --strategy {block['strategy']}"
+                f"Nearest to a trade: {near['symbol']} at {_moment(near['at'])}, {near['reason']} after {near['step']},"
+                f" strength {near['strength']:.2f}: tracker why {near['symbol']} --strategy {block['strategy']}"
                 f" --at {near['at'][:16]}Z",
                 "dim",
             )

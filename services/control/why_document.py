@@ -45,7 +45,7 @@ def document(why: Why) -> dict[str, Any]:
         "recomputed": None if why.decided is None else _recomputed(why.decided, why),
         "score": _score(why),
         "model": _model(why),
-        "signal": None if why.signal is None else {name: _plain(value) for name, value in why.signal.items()},
+        "signal": None if why.signal is None else _plain_record(why.signal),
         "accounts": accounts,
     }
 
@@ -69,7 +69,7 @@ def _bar(why: Why) -> dict[str, Any] | None:
         return None
     received = why.bar["received_at"]
     return {
-        **{name: _plain(value) for name, value in why.bar.items()},
+        **_plain_record(why.bar),
         "age_seconds": round((received - why.key.decided_at).total_seconds(), 3),
     }
 
@@ -179,12 +179,10 @@ def _accounts(why: Why) -> list[dict[str, Any]]:
                 "stopped_by": stopped_by,
                 "says": _outcome(why, step, stopped_by, through, orders, position),
                 "processed_through": _plain(through),
-                "orders": [{name: _plain(value) for name, value in each.items()} for each in orders],
-                "fills": [
-                    {name: _plain(value) for name, value in each.items()}
-                    for each in why.aftermath.fills.get(account or "", [])
-                ],
-                "position": None if position is None else {name: _plain(each) for name, each in position.items()},
+                "locks": [_plain_record(each) for each in why.aftermath.locks.get(account or "", [])],
+                "orders": [_plain_record(each) for each in orders],
+                "fills": [_plain_record(each) for each in why.aftermath.fills.get(account or "", [])],
+                "position": None if position is None else _plain_record(position),
             }
         )
     return found
@@ -264,6 +262,10 @@ def failing(fact: Fact) -> str:
         return f"{fact.name} does not hold"
     name = f" ({fact.of})" if fact.of else ""
     return f"{fact.name} {fact.observed:.5g} is not {fact.relation} {fact.limit:.5g}{name}, {-fact.margin:.3g} off"
+
+
+def _plain_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in record.items()}
 
 
 def _plain(value: Any) -> Any:

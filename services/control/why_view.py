@@ -39,6 +39,8 @@ def _block(look: Mapping[str, Any]) -> RenderableType:
     if look["conditions"] and look["reason"] != "warming_up":
         parts.append(_below(_conditions(look["conditions"])))
     for account in look["accounts"]:
+        if account["locks"]:
+            parts.append(_below(_locks(account)))
         if account["fills"]:
             parts.append(_below(_fills(account)))
     return Group(*parts)
@@ -171,6 +173,16 @@ def _add(table: Table, fact: Mapping[str, Any], indent: str) -> None:
     )  # fmt: skip
     for part in fact["parts"]:
         _add(table, {**part, "reason": None}, f"{indent}  ")
+
+
+def _locks(account: Mapping[str, Any]) -> Table:
+    table = Table(f"{account['account']}: locked by", "of", "since", "until", "because", box=None)
+    for each in account["locks"]:
+        table.add_row(
+            each["protection"], "account" if each["whole_account"] else "symbol", _moment(each["locked_at"]),
+            _moment(each["until"]), each["note"],
+        )  # fmt: skip
+    return table
 
 
 def _fills(account: Mapping[str, Any]) -> Table:

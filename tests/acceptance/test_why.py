@@ -123,8 +123,14 @@ def why_none(replayed: Replayed, block: dict[str, Any]) -> str:
     assert sum(each["count"] for each in stopped) == block["steps"][0]["count"]
     nearest = block["nearest"][0]
     found = replayed.why(block["strategy"], nearest["at"])
-    assert (found["at"], found["decision"], found["reason"]) == (nearest["at"], "SKIP", nearest["reason"])
+    assert found["at"] == nearest["at"]
     assert found["recomputed"]["agrees"] is True
+    if found["decision"] == "SIGNAL":
+        [account] = [each for each in found["accounts"] if each["account"] == block["account"]]
+        assert (account["last_step"], account["stopped_by"]) == (nearest["step"], nearest["reason"])
+        assert f"{account['account']}: {account['says']}" in found["answer"]
+        return max(stopped, key=lambda each: each["count"])["reason"]
+    assert found["reason"] == nearest["reason"]
     if found["reason"] == "warming_up":
         unknown = [each for each in found["features"] if not each["known"] and not each["optional"]]
         assert unknown

@@ -26,13 +26,14 @@ class LookQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NearLook:
-    """A look without a signal; `strength` 0..1."""
+    """A look that led to no finished trade; `strength` 0..1, `account` None without a signal."""
 
     strategy: str
+    account: str | None
     symbol: str
     decided_at: datetime
     last_step: FunnelStep
-    reason: str
+    stopped_by: str
     strength: float
     confirmations: int
 
@@ -58,12 +59,13 @@ class LookKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aftermath:
-    """What accounts made of a signal, each by account: how far it came, orders, fills, position with its trade."""
+    """What accounts made of a signal: how far it came, orders, fills, the position with its trade, locks."""
 
     answers: Mapping[str | None, tuple[FunnelStep, str | None]]
     orders: Mapping[str, list[Record]]
     fills: Mapping[str, list[Record]]
     positions: Mapping[str, list[Record]]
+    locks: Mapping[str, list[Record]]
 
 
 async def count_looks(transaction: Transaction, question: LookQuestion) -> list[LookCount]:
@@ -81,14 +83,18 @@ async def count_looks(transaction: Transaction, question: LookQuestion) -> list[
 
 
 async def read_nearest(transaction: Transaction, question: LookQuestion, each: int) -> list[NearLook]:
-    """Return of each strategy the `each` looks without a signal that came nearest to one, the nearest first."""
+    """Return the looks that came nearest to a finished trade without being one, the nearest first.
+
+    They are `each` of each strategy and account, and as many of those that are no account's.
+    """
     return [
         NearLook(
             strategy=row["strategy"],
+            account=row["account"],
             symbol=row["symbol"],
             decided_at=row["decided_at"],
             last_step=FunnelStep(row["last_step"]),
-            reason=row["reason"],
+            stopped_by=row["stopped_by"],
             strength=row["signal_strength"],
             confirmations=row["confirmations"] or 0,
         )
@@ -129,7 +135,8 @@ async def read_aftermath(transaction: Transaction, key: LookKey) -> Aftermath:
         )
         for table in ("orders", "fills", "positions")
     }
-    return Aftermath(answers=answers, **found)
+    locks = _by_account(await transaction.fetch("looks.locks", key.symbol_id, key.decided_at, names))
+    return Aftermath(answers=answers, locks=locks, **found)
 
 
 async def read_bar(transaction: Transaction, symbol_id: int, timeframe: Timeframe, opened: datetime) -> Record | None:

@@ -180,13 +180,16 @@ async def test_who_stands_still_and_what_came_nearest_is_said(owner: Database, d
     )
     assert "not at all yet" in channel["behind"]["says"]
     assert channel["closes_not_scanned"] == 57
-    # What passed the gates is nearer than what did not, however strong that was.
+    # What passed the gates is nearer than what did not, however strong that was; a signal is nearer than either.
+    assert [(each["step"], each["reason"]) for each in dca["nearest"]] == [
+        ("filled", "still_open"), ("approved", "cancelled"), ("approved", "expired"),
+    ]  # fmt: skip
     assert [each["reason"] for each in swing["nearest"]] == ["strength_too_low", "no_setup"]
     out = io.StringIO()
     Console(file=out, width=200).print(funnel_view(report))
     text = out.getvalue()
     assert "(4 closes were not looked at)" in text
-    assert "Nearest to a signal: A-USD at 2024-03-01 12:30, strength_too_low with strength 0.59" in text
+    assert "Nearest to a trade: A-USD at 2024-03-01 12:30, strength_too_low after setups, strength 0.59" in text
     assert "1 already_open, 1 not_offered, 1 not_reached" in text
 
 

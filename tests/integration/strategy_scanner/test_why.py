@@ -257,7 +257,14 @@ async def test_a_signal_tells_what_each_account_made_of_it(
             " stop_price, initial_stop_price, target_price, trail_distance, expires_at, entry_until) VALUES"
             f" ({key}, 'h', 'r', 'long', '{rows[1]}', 1, {held}, 0, {held}, 0, 0, 0, 0, 90, 90, 110, 0, '{at}', '{at}')"
         )
+    await fleet.execute(
+        "INSERT INTO tracker.protection_locks VALUES"
+        f" ('paper', 'cool_down', 1, '{at}'::timestamptz - interval '1 hour', '{at}'::timestamptz + interval '1 hour',"
+        f" 1, 'stopped out'), ('paper', 'halt', NULL, '{at}', '{at}'::timestamptz + interval '1 hour', 1, 'later')"
+    )
     found = await why(url, signal["decided_at"], signal["strategy"])
+    assert [each["protection"] for each in found["accounts"][0]["locks"]] == ["cool_down"]
+    assert "stopped out" in shown(found)
     assert found["decision"] == "SIGNAL"
     assert found["answer"] == f"Signal. {says}."
     (account,) = found["accounts"]

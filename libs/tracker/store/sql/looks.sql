@@ -7,21 +7,22 @@ WHERE decided_at > $1::timestamptz AND decided_at <= $2::timestamptz
 GROUP BY strategy, account, last_step, stopped_by;
 
 -- name: nearest
--- Of each of some strategies (none named: of all) the $5 looks in ($1, $2] without a signal that came nearest to one:
--- by step, then by gate, strength and confirmations.
-SELECT strategy, symbol, decided_at, last_step, reason, signal_strength, confirmations
+-- Of each of some strategies (none named: of all) the $5 looks in ($1, $2] that came nearest to a finished trade without
+-- being one, of each account and of those that are no account's: by step, then by gate, strength and confirmations.
+SELECT strategy, account, symbol, decided_at, last_step, stopped_by, signal_strength, confirmations
 FROM (
   SELECT l.*, row_number() OVER (
-    PARTITION BY l.strategy
-    ORDER BY l.last_step = 'setups' DESC, l.reason NOT IN ('no_setup', 'warming_up', 'no_bar') DESC,
+    PARTITION BY l.strategy, l.account
+    ORDER BY array_position(ARRAY['scans', 'setups', 'scored', 'approved', 'filled'], l.last_step) DESC,
+      l.reason NOT IN ('no_setup', 'warming_up', 'no_bar') DESC,
       l.signal_strength DESC, l.confirmations DESC NULLS LAST, l.decided_at DESC, l.symbol
   ) AS place
   FROM tracker.looks l
-  WHERE l.decided_at > $1::timestamptz AND l.decided_at <= $2::timestamptz AND l.decision = 'SKIP'
+  WHERE l.decided_at > $1::timestamptz AND l.decided_at <= $2::timestamptz AND l.stopped_by IS NOT NULL
     AND (cardinality($3::text[]) = 0 OR l.strategy = ANY ($3)) AND (cardinality($4::text[]) = 0 OR l.symbol = ANY ($4))
 ) ranked
 WHERE place <= $5
-ORDER BY strategy, place;
+ORDER BY strategy, account, place;
 
 -- name: accounts
 -- All accounts by name, and how far each has come.
@@ -74,6 +75,13 @@ FROM tracker.positions p
 LEFT JOIN tracker.trade_logs t USING (account, strategy, symbol_id, decided_at)
 WHERE p.strategy = $1 AND p.symbol_id = $2 AND p.decided_at = $3 AND p.account = ANY ($4::text[])
 ORDER BY p.account;
+
+-- name: locks
+-- What kept some accounts from trading a symbol at a moment.
+SELECT account, protection, symbol_id IS NULL AS whole_account, locked_at, until, observed, note
+FROM tracker.protection_locks
+WHERE (symbol_id IS NULL OR symbol_id = $1) AND locked_at < $2 AND until > $2 AND account = ANY ($3::text[])
+ORDER BY account, locked_at, protection;
 
 -- name: bar
 -- One symbol's bar of one timeframe, wherever its month lies.
