@@ -17,6 +17,8 @@ from tracker.runtime.why import Decided, Input, Why
 
 # What there is until predictions are made.
 NO_MODEL = "decided by rule: there is no model yet"
+# The sentence names no more of them; the list has all.
+MOST_UNKNOWN = 3
 
 
 def nothing_yet(symbol: str, standing: Standing) -> dict[str, Any]:
@@ -244,7 +246,8 @@ def _held_back(why: Why) -> str:
         return _agreement(why.decided, why)
     if why.stored is not None and why.stored["reason"] == SkipReason.WARMING_UP.value:
         unknown = [each for each in why.inputs if each.value is None and not each.optional]
-        return "; ".join(f"{each.name} is not known, {each.why}" for each in unknown)
+        more = f"; {len(unknown) - MOST_UNKNOWN} more are not known" if len(unknown) > MOST_UNKNOWN else ""
+        return "; ".join(f"{each.name} is not known, {each.why}" for each in unknown[:MOST_UNKNOWN]) + more
     failed = why.decided.failed
     if failed is None:
         return "its conditions are not told by the rule"

@@ -88,7 +88,8 @@ def _rule(look: Mapping[str, Any]) -> tuple[Text, str, str]:
     gates = [each["holds"] for each in look["conditions"] if each["kind"] == "gate"]
     score = look["score"]
     if not gates or score is None:
-        return NOT_ASKED, "rule", "not asked" if look["decision"] is None else "its conditions are not known"
+        asked = look["bar"] is not None and look["decision"] is not None
+        return NOT_ASKED, "rule", "its conditions are not known" if asked else "not asked"
     asked = score["confirmations_asked"]
     of = f"{score['confirmations']} of {asked} confirmations, " if asked else ""
     return (
