@@ -194,6 +194,36 @@ def main(ctx=None):
                 },
             ),
             service(
+                "shadow_tester",
+                build={
+                    "builder": "RAILPACK",
+                    "buildCommand": "pip install --require-hashes -r requirements.lock && pip install --no-deps --no-build-isolation -e .",
+                    "watchPatterns": [
+                        "/configs/**",
+                        "/libs/**",
+                        "/pyproject.toml",
+                        "/requirements.lock",
+                        "/services/shadow_tester/**",
+                        "/strategies/**",
+                    ],
+                },
+                start="exec python -m services.shadow_tester",
+                healthcheck="/readyz",
+                healthcheckTimeout=120,
+                replicas=1,
+                deploy={
+                    "drainingSeconds": 30,
+                    "overlapSeconds": 0,
+                    "restartPolicyType": "ALWAYS",
+                },
+                env={
+                    "DATABASE_POOL_SIZE": "1",
+                    "DATABASE_URL": preserve(),
+                    "RAILPACK_PYTHON_VERSION": "3.11",
+                    "TRACKER_SOURCE": "polygon",
+                },
+            ),
+            service(
                 "health_monitor",
                 build={
                     "builder": "RAILPACK",
@@ -217,7 +247,7 @@ def main(ctx=None):
                     "restartPolicyType": "ALWAYS",
                 },
                 env={
-                    "DATABASE_POOL_SIZE": "2",
+                    "DATABASE_POOL_SIZE": "1",
                     "DATABASE_URL": preserve(),
                     "RAILPACK_PYTHON_VERSION": "3.11",
                     "TRACKER_SOURCE": "polygon",
@@ -277,7 +307,7 @@ def main(ctx=None):
                     "restartPolicyType": "ALWAYS",
                 },
                 env={
-                    "DATABASE_POOL_SIZE": "4",
+                    "DATABASE_POOL_SIZE": "3",
                     "DATABASE_URL": preserve(),
                     "RAILPACK_PYTHON_VERSION": "3.11",
                     "TRACKER_SOURCE": "polygon",

@@ -29,7 +29,10 @@ class Restart(StrEnum):
 
 
 class FleetService(BaseModel):
-    """One process; `memory_mb` is what it is expected to need, `pool_size` its database connections."""
+    """One process; `memory_mb` is what it is expected to need, `pool_size` its database connections.
+
+    `started_connections` are those of the processes that it starts.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,6 +45,7 @@ class FleetService(BaseModel):
     memory_mb: int = Field(gt=0)
     pool_size: int = Field(ge=0)
     listens: bool = True
+    started_connections: int = Field(default=0, ge=0)
     role: Name | None = None
     secrets: tuple[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], ...] = ()
     development_only: bool = False
@@ -57,7 +61,9 @@ class FleetService(BaseModel):
     @property
     def connections(self) -> int:
         """Database connections the service may hold at most."""
-        return 0 if self.role is None else self.pool_size + LISTENERS_PER_SERVICE * self.listens
+        if self.role is None:
+            return 0
+        return self.pool_size + LISTENERS_PER_SERVICE * self.listens + self.started_connections
 
     @property
     def command(self) -> tuple[str, ...]:

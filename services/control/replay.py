@@ -32,7 +32,7 @@ from services.control.settings import ControlSettings
 from services.control.source import SIMULATOR
 from services.control.supervision import FleetRun
 
-LEFT_OUT = ("dashboard", "data_scheduler")
+LEFT_OUT = ("dashboard", "data_scheduler", "shadow_tester")
 Progress = Callable[[str], None]
 
 

@@ -122,6 +122,10 @@ class Tasks:
         if event_time is not None:
             limits["scan_history"] = event_time - timedelta(days=days.scan_history_days)
             limits["ml_features"] = event_time - timedelta(days=days.ml_features_days)
+            limits["shadow_testing_scans"] = event_time - timedelta(days=days.shadow_scans_days)
+            limits["shadow_testing_trades"] = event_time - timedelta(days=days.shadow_trades_days)
+            limits["shadow_returns_1h"] = event_time - timedelta(days=days.shadow_hours_days)
+            limits["shadow_returns_1d"] = event_time - timedelta(days=days.shadow_days_days)
         return limits
 
     async def _each(

@@ -13,6 +13,7 @@ from tracker.store.gaps import GapQuestion, read_coverage
 from tracker.store.health import Facts, Finding, keep_findings, read_facts, read_last_findings, read_stages
 from tracker.store.heartbeats import read_heartbeats
 from tracker.store.parity_reports import read_last_report
+from tracker.store.shadow import read_shadow_stages
 
 from services.health_monitor.invariants import ALL, Observation
 from services.health_monitor.settings import MonitorSettings
@@ -70,6 +71,7 @@ class HealthMonitor:
             heartbeats=tuple(await read_heartbeats(transaction)),
             settings=self._settings,
             unexplained=await _unexplained(transaction, facts),
+            shadow=tuple(await read_shadow_stages(transaction)),
             parity=await read_last_report(transaction),
         )
         verdicts = [(kind, verdict) for kind in ALL for verdict in kind().judge(seen)]

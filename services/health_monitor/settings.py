@@ -26,6 +26,9 @@ class MonitorSettings(ServiceSettings):
     stage_lag_limit_seconds: float = Field(
         default=120, gt=0, description="how long a stage may leave closed buckets unprocessed"
     )
+    shadow_lag_limit_seconds: float = Field(
+        default=600, gt=0, description="how long a close may wait to be tried in the shadow"
+    )
     gap_limit_seconds: float = Field(
         default=3600, gt=0, description="how long a gap in the bars of live symbols may stay open"
     )

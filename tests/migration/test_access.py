@@ -42,6 +42,13 @@ WRITERS: Mapping[str, str] = {
     "account_events": "paper_trader",
     "commands": "control",
     "health_checks": "health_monitor",
+    "shadow_variations": "shadow_tester",
+    "shadow_cursor": "shadow_tester",
+    "shadow_state": "shadow_tester",
+    "shadow_testing_scans": "shadow_tester",
+    "shadow_testing_trades": "shadow_tester",
+    "shadow_returns": "shadow_tester",
+    "shadow_outcomes": "shadow_tester",
     "ohlc_archive": "data_scheduler",
     "bar_months": "data_scheduler",
     "maintenance_runs": "data_scheduler",
@@ -169,7 +176,7 @@ async def test_a_function_with_its_owners_rights_is_for_its_roles_alone(url: str
     partitions = {"ensure_bar_partitions": {"tracker_data_collector", scheduler}}
     assert roles == partitions | features | {name: {scheduler} for name in (
         "begin_rewrite", "copy_next_symbol", "seal_rewrite", "swap_rewrite", "drop_rewrite", "forget_rows",
-        "refresh_aggregate", "analyze_table",
+        "refresh_aggregate", "analyze_table", "forget_shadow_rows",
     )}
 
 

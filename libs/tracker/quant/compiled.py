@@ -18,6 +18,7 @@ from numba.core import config
 
 from tracker.quant import kernel, pricing, risk_rules
 from tracker.quant.bulk import deciding, desk, trading
+from tracker.quant.shadow import swarm
 
 
 def compiled(modules: Sequence[ModuleType]) -> dict[str, Callable[..., Any]]:
@@ -45,7 +46,7 @@ def _keep_code_in(folder: Path) -> None:
 
     numba itself only looks at the file of the function called, not at those of the functions that it calls.
     """
-    sources = (each.__file__ for each in (pricing, kernel, risk_rules, desk, deciding, trading))
+    sources = (each.__file__ for each in (pricing, kernel, risk_rules, desk, deciding, trading, swarm))
     text = b"".join(Path(each).read_bytes() for each in sources if each is not None)
     versions = f"{numba.__version__} {np.__version__}".encode()
     place = folder / f"machine-code-{hashlib.sha256(text + versions).hexdigest()[:16]}"
@@ -63,6 +64,8 @@ def _writable() -> Path:
 
 
 _keep_code_in(_writable())
-_CODE = compiled((pricing, kernel, risk_rules, deciding, trading))
+_CODE = compiled((pricing, kernel, risk_rules, deciding, trading, swarm))
 walk = _CODE["walk"]
 trade_all = _CODE["trade_all"]
+resume = _CODE["resume"]
+trade_many = _CODE["trade_many"]

@@ -108,6 +108,11 @@ class Retention(_Rules):
     rejected_bars_days: float = Field(gt=0)
     health_checks_days: float = Field(gt=0)
     maintenance_runs_days: float = Field(gt=0)
+    shadow_scans_days: float = Field(gt=0)
+    shadow_trades_days: float = Field(gt=0)
+    # A window of 30 days is judged by the hour, and its first hour must still be there.
+    shadow_hours_days: float = Field(ge=31)
+    shadow_days_days: float = Field(gt=0)
     parity_reports_days: float = Field(gt=0)
 
 

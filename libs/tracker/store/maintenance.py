@@ -80,7 +80,8 @@ async def forget_rows(transaction: Transaction, table: str, before: datetime, at
     """Delete at most so many rows that are older than `before`; return how many it were."""
     if table == "maintenance_runs":
         return await transaction.execute("maintenance.forget_runs", before, at_most)
-    return await transaction.run_long("maintenance.forget", table, before, at_most)
+    query = "maintenance.forget_shadow" if table.startswith("shadow_") else "maintenance.forget"
+    return await transaction.run_long(query, table, before, at_most)
 
 
 async def read_aggregates(transaction: Transaction) -> list[str]:

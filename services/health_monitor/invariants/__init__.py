@@ -5,10 +5,12 @@ from services.health_monitor.invariants.base import Invariant, Observation, Verd
 from services.health_monitor.invariants.gaps import GapsHeal, MinutesExplained
 from services.health_monitor.invariants.heartbeats import HeartbeatFresh
 from services.health_monitor.invariants.parity import ParityHolds
+from services.health_monitor.invariants.shadow import ShadowFollows
 from services.health_monitor.invariants.stages import PaperFollows, StagesFollow
 
 ALL: tuple[type[Invariant], ...] = (
-    HeartbeatFresh, BarsFresh, SymbolsLive, GapsHeal, MinutesExplained, StagesFollow, PaperFollows, ParityHolds,
+    HeartbeatFresh, BarsFresh, SymbolsLive, GapsHeal, MinutesExplained, StagesFollow, PaperFollows, ShadowFollows,
+    ParityHolds,
 )
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "Observation",
     "PaperFollows",
     "ParityHolds",
+    "ShadowFollows",
     "StagesFollow",
     "SymbolsLive",
     "Verdict",

@@ -27,6 +27,7 @@ class Observation:
     heartbeats: tuple[Heartbeat, ...]
     settings: MonitorSettings
     unexplained: Mapping[str, int]
+    shadow: tuple[Stage, ...] = ()
     parity: LastReport
 
     def age(self, moment: datetime | None) -> float | None:

@@ -22,7 +22,7 @@ class StagesFollow(Invariant):
         """Return a verdict for each stage and timeframe."""
         limit = seen.settings.stage_lag_limit_seconds
         for stage in (*seen.stages, *_never_scanned(seen)):
-            lag = _lag(stage, seen)
+            lag = lag_of(stage, seen)
             yield Verdict(
                 name=f"stage {stage.stage}",
                 observed=f"{lag:.0f} s behind",
@@ -57,7 +57,7 @@ class PaperFollows(Invariant):
         )
 
 
-def _lag(stage: Stage, seen: Observation) -> float:
+def lag_of(stage: Stage, seen: Observation) -> float:
     """Return for how many seconds a closed bucket has been waiting for the stage."""
     if stage.done is not None and stage.done >= stage.due:
         return 0.0

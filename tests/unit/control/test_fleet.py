@@ -60,7 +60,8 @@ def test_what_cannot_run_is_refused_in_a_sentence(
 
 def test_the_pools_stay_within_the_budget() -> None:
     fleet = load_fleet()
-    assert fleet.connections == sum(each.pool_size + each.listens for each in fleet.service if each.role)
+    held = [each.pool_size + each.listens + each.started_connections for each in fleet.service if each.role]
+    assert fleet.connections == sum(held)
     assert fleet.connections <= fleet.connection_budget
 
 

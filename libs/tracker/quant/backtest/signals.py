@@ -84,7 +84,7 @@ def proposed(proposals: Proposals, decided_at: Ints, market: Ints, names: Sequen
             times=decided_at[order],
             symbol_of=place[market][order],
             rank_of=np.zeros(len(order), dtype=np.int64),
-            plans=_plans(ordered),
+            plans=plan_numbers(ordered),
             ladders=np.ascontiguousarray(ordered.ladder),
             weights=np.ascontiguousarray(ordered.size_weights),
         ),
@@ -107,7 +107,8 @@ def _codes(values: Objects, known: Sequence[Any]) -> Ints:
     return codes
 
 
-def _plans(proposals: Proposals) -> Floats:
+def plan_numbers(proposals: Proposals) -> Floats:
+    """Return the numbers of proposed trades (n, PLAN_SIZE), as bulk trading reads them."""
     plans = np.empty((len(proposals), PLAN_SIZE))
     plans[:, PLAN_ENTRY] = proposals.entry
     plans[:, PLAN_STOP] = proposals.stop

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -133,16 +133,21 @@ def _plan(frame: FeatureFrame, params: DcaParams) -> Plan:
     n = len(frame)
     ladder = np.empty((n, params.rungs))
     distance = np.zeros(n)
+    gap = params.spacing_atr
+    weights: list[Any] = [1.0]
+    # Multiplied up and not raised to a power, which NumPy rounds otherwise than Python does.
     for rung in range(params.rungs):
-        distance = distance + params.spacing_atr * params.spacing_growth**rung * atr_share
+        distance = distance + gap * atr_share
         ladder[:, rung] = close * (1.0 - distance)
-    weights = [params.size_growth**step for step in range(params.rungs + 1)]
+        gap = gap * params.spacing_growth
+        weights.append(weights[-1] * params.size_growth)
+    total = sum(weights)
     target_fraction = np.maximum(params.min_target_pct / 100.0, params.target_atr * atr_share)
     return Plan(
         stop=ladder[:, -1] * (1.0 - params.stop_atr * atr_share),
         target=close * (1.0 + target_fraction),
         ladder=ladder,
-        weights=np.tile(np.array(weights) / sum(weights), (n, 1)),
+        weights=np.column_stack([np.broadcast_to(each / total, n) for each in weights]),
         target_fraction=target_fraction,
         trail_distance=np.zeros(n),
     )

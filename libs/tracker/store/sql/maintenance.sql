@@ -48,6 +48,10 @@ LEFT JOIN LATERAL (
 -- Delete some of a table's rows that are older than a moment.
 SELECT tracker.forget_rows($1, $2, $3);
 
+-- name: forget_shadow
+-- Delete some of the shadow's rows that are older than a moment.
+SELECT tracker.forget_shadow_rows($1, $2, $3);
+
 -- name: forget_runs
 -- Delete some of the notes on ended runs that are older than a moment, but never a task's last good one.
 DELETE FROM tracker.maintenance_runs WHERE run_id = ANY (ARRAY(

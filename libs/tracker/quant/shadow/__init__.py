@@ -1,0 +1,1 @@
+"""Thousands of variations of the strategies on one feed, each with an account of its own."""

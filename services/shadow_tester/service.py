@@ -1,0 +1,206 @@
+"""The small process that stays: holds the lease, sees what is due, and starts a worker for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import orjson
+from prometheus_client import Counter, Gauge
+from tracker.domain.clock import Clock
+from tracker.domain.errors import LeaseLostError, TrackerError
+from tracker.runtime.lease import Lease, holder_name
+from tracker.runtime.logging import Logger
+from tracker.runtime.settings import environment
+from tracker.store.database import Database
+from tracker.store.leases import read_lease
+from tracker.store.shadow import Behind, is_ready, read_behind
+
+from services.shadow_tester.settings import ShadowTesterSettings
+
+LEASE = "shadow_tester"
+WORKER = "services.shadow_tester.worker"
+# Of the lease's time: with less left it is renewed before the next look.
+RENEW_BELOW = 0.5
+END_SECONDS = 5.0
+CLOSES = Counter("tracker_shadow_closes_total", "Closes tried in the shadow", ["strategy"])
+TRADES = Counter("tracker_shadow_trades_total", "Trades that ended in the shadow", ["strategy"])
+BEHIND = Gauge("tracker_shadow_closes_behind", "Closes that wait to be tried", ["strategy"])
+SECONDS = Gauge("tracker_shadow_seconds", "Duration of the last run's parts", ["part"])
+
+Event = dict[str, Any]
+Hear = Callable[[Event], None]
+
+
+class WorkerFailedError(TrackerError):
+    """The worker ended without having done its work; it is started again."""
+
+    retryable = True
+
+
+class WorkerRefusedError(TrackerError):
+    """The worker cannot work with what it is given."""
+
+
+class Work(Protocol):
+    """Does what is due under a lease and tells of each run; raises TrackerError."""
+
+    def __call__(self, lease: str, holder: str, hear: Hear) -> Awaitable[None]:
+        """Work until nothing is due; cancelled, it stops at once and what was not committed is undone."""
+        ...
+
+
+def build(settings: ShadowTesterSettings, database: Database, clock: Clock, log: Logger) -> ShadowService:
+    """Make the service with a worker process of its own."""
+    return ShadowService(database, settings, clock, log, work_in_process)
+
+
+class ShadowService:
+    """The service; what it knows between runs is for /health only."""
+
+    name = "shadow_tester"
+    # A close is looked for every second: listening would cost a connection, and 15 minutes are long.
+    channels: tuple[str, ...] = ()
+    # The worker's transactions stand by themselves.
+    interruptible = True
+
+    def __init__(
+        self, database: Database, settings: ShadowTesterSettings, clock: Clock, log: Logger, work: Work
+    ) -> None:
+        """Stand by until the lease is had."""
+        self._database = database
+        self._log = log
+        self._lease_seconds = settings.lease_seconds
+        self._lease = Lease(database, LEASE, self.name, holder_name(), settings.lease_seconds, clock)
+        self._work = work
+        self._began = False
+        self._holder: str | None = None
+        self._role = "standby"
+        self._behind: list[Behind] = []
+        self._last: Event = {}
+        self._seconds: dict[str, float] = {}
+
+    def detail(self) -> dict[str, Any]:
+        """Return what is shown in /health: how many variations, how far behind, and how long the last run took."""
+        one_by_one = self._last.get("one_by_one", [])
+        detail: dict[str, Any] = {
+            "role": self._role,
+            "lease_holder": self._holder,
+            "variations": self._last.get("variations", {}),
+            "closes_behind": {each.strategy: each.closes for each in self._behind},
+            "closed_through": {each.strategy: each.closed_through.isoformat() for each in self._behind},
+            "last_seconds": self._seconds,
+            "one_by_one": one_by_one,
+        }
+        if one_by_one:
+            detail["trouble"] = f"tried one variation at a time, which is slow: {', '.join(one_by_one)}"
+        return detail
+
+    async def run_once(self) -> bool:
+        """Have what is due done by a worker; return whether there may be more at once."""
+        if not await self._lead():
+            return False
+        if not await self._due():
+            return False
+        await self._while_held()
+        self._began = True
+        await self._look()
+        return False
+
+    async def background(self, wake: asyncio.Event) -> None:
+        """Give the lease back when the service ends, so that nobody need wait for its time to pass."""
+        del wake
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self._lease.release()
+
+    async def _lead(self) -> bool:
+        """Take or keep the lease; tells whether this replica acts."""
+        if self._lease.seconds_left > RENEW_BELOW * self._lease_seconds:
+            return True
+        had = await self._lease.acquire()
+        async with self._database.transaction() as transaction:
+            row = await read_lease(transaction, LEASE)
+        self._holder = None if row is None else row.holder
+        if had != (self._role == "active"):
+            self._role = "active" if had else "standby"
+            self._log.info("the role changed", action="role_changed", role=self._role, lease_holder=self._holder)
+        return had
+
+    async def _due(self) -> bool:
+        """Tell whether a worker is wanted: a close waits, or nobody has looked at the configuration yet."""
+        await self._look()
+        if any(each.closes for each in self._behind):
+            return True
+        if self._began:
+            return False
+        async with self._database.transaction() as transaction:
+            return await is_ready(transaction)
+
+    async def _look(self) -> None:
+        async with self._database.transaction() as transaction:
+            self._behind = await read_behind(transaction)
+        for each in self._behind:
+            BEHIND.labels(each.strategy).set(each.closes)
+
+    async def _while_held(self) -> None:
+        """Let the worker work while the lease is renewed; where it is lost, the worker ends."""
+        work = asyncio.ensure_future(self._work(LEASE, self._lease.holder, self._hear))
+        keep = asyncio.create_task(self._lease.keep())
+        try:
+            await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                keep.result()
+                raise LeaseLostError(f"the lease {LEASE} was lost")
+            work.result()
+        finally:
+            for task in (work, keep):
+                task.cancel()
+            await asyncio.gather(work, keep, return_exceptions=True)
+
+    def _hear(self, event: Event) -> None:
+        self._last = event
+        strategy = event.get("strategy")
+        if strategy is None:
+            return
+        self._seconds = {**event["seconds"], "all": round(sum(event["seconds"].values()), 4)}
+        CLOSES.labels(strategy).inc(event["closes"])
+        TRADES.labels(strategy).inc(event["trades"])
+        for part, seconds in self._seconds.items():
+            SECONDS.labels(part).set(seconds)
+
+
+async def work_in_process(lease: str, holder: str, hear: Hear) -> None:
+    """Work in a process of its own, which brings NumPy and numba along and takes them with it when it ends."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", WORKER, "--lease", lease, "--holder", holder,
+        stdout=asyncio.subprocess.PIPE, env=environment(),
+    )  # fmt: skip
+    failure: Event | None = None
+    try:
+        assert process.stdout is not None  # noqa: S101 - asked for above
+        async for line in process.stdout:
+            event: Event = orjson.loads(line)
+            if event.pop("event") == "failed":
+                failure = event
+            else:
+                hear(event)
+        code = await process.wait()
+    finally:
+        await _end(process)
+    if failure is not None and not failure["retryable"]:
+        raise WorkerRefusedError(failure["error"])
+    if code != 0:
+        raise WorkerFailedError(f"the worker ended with code {code}" if failure is None else failure["error"])
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await asyncio.wait_for(process.wait(), END_SECONDS)

@@ -1,0 +1,151 @@
+"""Real minutes with their features in a database, and everything that trades on them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tracker.domain.signal import Strategy
+from tracker.domain.timeframe import Timeframe
+from tracker.runtime.logging import get_logger
+from tracker.runtime.settings import PROJECT_ROOT, load_settings
+from tracker.runtime.shadow_config import load_shadow_config, load_swarms
+from tracker.runtime.strategies import RULES
+from tracker.store.bars import BarTable, advance_watermark, roll_up
+from tracker.store.database import Database
+from tracker.store.imports import merge_history
+from tracker.store.symbols import read_symbols, write_symbols
+from tracker.testing.builders import make_instrument
+
+from services.feature_calculator.service import FeatureCalculator
+from services.feature_calculator.settings import FeatureSettings
+from services.shadow_tester.tester import ShadowTester
+
+OPENED = datetime(2022, 1, 18, 6, tzinfo=UTC)
+HISTORY = OPENED - timedelta(days=8)
+DAYS = 5
+TABLES = (
+    "shadow_cursor", "shadow_outcomes", "shadow_returns", "shadow_state", "shadow_testing_scans",
+    "shadow_testing_trades", "shadow_variations",
+)  # fmt: skip
+OWN_COLUMNS = {"updated_at"}
+
+# A few variations of each kind: draws and grids, of parameters and of rules.
+SMALL = """
+seed = 7
+outcomes_every_hours = 1
+
+[[set]]
+name = "dca_draws"
+strategy = "dca"
+count = 6
+[set.params]
+min_drop_pct = { low = 0.3, high = 1.5 }
+drop_atr = { low = 1.0, high = 5.0 }
+min_strength = { low = 0.2, high = 0.6 }
+rungs = { low = 1, high = 4 }
+[set.trading]
+"risk.limits.max_open_positions" = [1, 5, 8]
+
+[[set]]
+name = "swing_grid"
+strategy = "swing"
+[set.params]
+min_strength = [0.3, 0.5]
+stop_atr = { low = 1.5, high = 3.5, steps = 3 }
+"""
+
+
+@dataclass(slots=True, kw_only=True)
+class ShadowHouse:
+    """Stored bars and features, and a configuration folder of one's own."""
+
+    owner: Database
+    calculator: FeatureCalculator
+    minutes: BarTable
+    configs: Path
+    opened: datetime = OPENED
+    ids: dict[str, int] = field(default_factory=dict[str, int])
+
+    @classmethod
+    def of(cls, owner: Database, features: Database, minutes: BarTable, folder: Path) -> ShadowHouse:
+        """Return a house without bars, with the shipped configuration but for a small swarm."""
+        configs = folder / "configs"
+        shutil.copytree(PROJECT_ROOT / "configs", configs)
+        (configs / "shadow.toml").write_text(SMALL)
+        settings = load_settings(FeatureSettings, {"lookback_hours": 24})
+        calculator = FeatureCalculator(features, settings, get_logger("test"))
+        return cls(owner=owner, calculator=calculator, minutes=minutes, configs=configs)
+
+    def tester(self, database: Database, **settings: Any) -> ShadowTester:
+        """Return a tester that begins with nothing in memory."""
+        config = load_shadow_config(self.configs)
+        chosen = {"closes_per_run": 16, "outcomes_every_hours": config.outcomes_every_hours, **settings}
+        return ShadowTester(database, load_swarms(self.configs, RULES), get_logger("test"), **chosen)
+
+    async def run(self, tester: ShadowTester) -> None:
+        """Run until nothing is left to do."""
+        while await tester.run_once():
+            pass
+
+    async def trade(self, symbols: Sequence[str], first: datetime, end: datetime) -> None:
+        """Store minutes of the recorded market as those of the symbols, each a day later than the one before."""
+        async with self.owner.transaction() as transaction:
+            await write_symbols(transaction, [make_instrument(symbol) for symbol in symbols])
+            self.ids = {each.symbol: each.symbol_id for each in await read_symbols(transaction)}
+            for number, symbol in enumerate(symbols):
+                shift = number * 86_400
+                begin, stop = self.minutes.ts.searchsorted([first.timestamp() - shift, end.timestamp() - shift])
+                columns = {name: getattr(self.minutes, name)[begin:stop] for name in ("open", "high", "low", "close")}
+                table = BarTable(
+                    ts=self.minutes.ts[begin:stop] + shift, volume=self.minutes.volume[begin:stop], **columns
+                )
+                await merge_history(transaction, self.ids[symbol], Timeframe.M1, table)
+                for timeframe in (Timeframe.M15, Timeframe.H1, Timeframe.D1):
+                    await roll_up(transaction, timeframe, timeframe.floor(first), end, [self.ids[symbol]])
+            await transaction.commit()
+
+    async def close(self, through: datetime) -> None:
+        """Declare bars complete and compute their features."""
+        async with self.owner.transaction() as transaction:
+            for timeframe in (Timeframe.D1, Timeframe.H1, Timeframe.M15, Timeframe.M1):
+                first, end = timeframe.floor(self.opened), timeframe.floor(through)
+                if end > first:
+                    await advance_watermark(transaction, timeframe, first, end)
+            await transaction.commit()
+        while await self.calculator.run_once():
+            pass
+
+    async def fetch(self, query: str, *arguments: object) -> list[dict[str, Any]]:
+        """Return rows as the owner sees them."""
+        async with self.owner.transaction() as transaction:
+            return [dict(row) for row in await transaction.connection.fetch(query, *arguments)]
+
+    async def execute(self, statement: str) -> None:
+        """Change something behind the tester's back."""
+        async with self.owner.transaction() as transaction:
+            await transaction.connection.execute(statement)
+            await transaction.commit()
+
+    async def rows(self, *but: str) -> dict[str, list[dict[str, Any]]]:
+        """Return everything the tester has written but for when."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for table in TABLES:
+            if table not in but:
+                rows = await self.fetch(f"SELECT * FROM tracker.{table}")
+                kept = [{name: value for name, value in row.items() if name not in OWN_COLUMNS} for row in rows]
+                found[table] = sorted(kept, key=repr)
+        return found
+
+    async def forget(self) -> None:
+        """Empty the shadow's tables."""
+        await self.execute("TRUNCATE " + ", ".join(f"tracker.{table}" for table in TABLES))
+
+
+def strategies(house: ShadowHouse) -> list[Strategy]:
+    """Return the strategies that have variations."""
+    return list(load_shadow_config(house.configs).strategies)
