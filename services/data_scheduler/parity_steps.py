@@ -19,7 +19,8 @@ from typing import Any
 
 import orjson
 from tracker.domain.errors import ConfigError, TrackerError
-from tracker.runtime.accounts import load_accounts
+from tracker.runtime.accounts import accounts_kept, load_accounts
+from tracker.runtime.ledger_state import LedgerState, plain_state, read_ledger_state, restored
 from tracker.runtime.logging import configure_logging
 from tracker.runtime.parent import parent_gone
 from tracker.runtime.parity_difference import Difference
@@ -27,8 +28,9 @@ from tracker.runtime.parity_ledger import compare_ledgers
 from tracker.runtime.parity_looks import check_looks
 from tracker.runtime.settings import load_settings
 from tracker.runtime.strategies import StrategyConfig, load_strategies, scanned_strategies
-from tracker.store.database import Database
+from tracker.store.database import Database, Transaction
 from tracker.store.paper import read_scan_watermarks
+from tracker.store.parity_reports import keep_checkpoint, read_checkpoint
 from tracker.store.symbols import read_symbols
 
 from services.data_scheduler.settings import SchedulerSettings
@@ -89,7 +91,7 @@ async def _compare(
         if _step_of(config) not in done:
             await _look(database, config, span, keep)
     if LEDGER not in done:
-        await _walk(database, settings, keep)
+        await _walk(database, settings, span[0], keep)
     async with database.transaction() as transaction:
         scanned = {*await read_scan_watermarks(transaction)}
     silent = sorted(str(each) for each in scanned_strategies(settings.config_dir) if each not in scanned)
@@ -110,14 +112,37 @@ async def _look(database: Database, config: StrategyConfig, span: tuple[datetime
     _step(_step_of(config), counts, found.differences)
 
 
-async def _walk(database: Database, settings: SchedulerSettings, keep: int) -> None:
+async def _walk(database: Database, settings: SchedulerSettings, first: datetime, keep: int) -> None:
+    """Compare the ledgers from the last checkpoint before the span on, and leave a new one."""
     accounts = load_accounts(settings.config_dir)
     differences: list[Difference] = []
+    # The fleet goes on deciding and booking meanwhile: all is compared as it stands at one moment.
     async with database.transaction(snapshot=True) as transaction:
         instruments = {each.symbol_id: each for each in await read_symbols(transaction)}
-        counts = await compare_ledgers(transaction, accounts, settings.config_dir, instruments, differences)
+        kept, _ = await accounts_kept(transaction, accounts, settings.config_dir)
+        since = {each.name: await _checkpoint(transaction, each.name, first) for each in kept}
+        counts = await compare_ledgers(
+            transaction, accounts, settings.config_dir, instruments, differences,
+            {name: state for name, state in since.items() if state is not None},
+        )
+        now = [await read_ledger_state(transaction, each) for each in kept]
+    async with database.transaction() as transaction:
+        for state in now:
+            if state is not None:
+                await keep_checkpoint(
+                    transaction, state.account.account, state.at, state.rules_hash, plain_state(state), first
+                )
+        await transaction.commit()
     counts["not_compared"] = counts.pop("other_rules")
     _step(LEDGER, {**counts, "differences": len(differences)}, differences[:keep])
+
+
+async def _checkpoint(transaction: Transaction, account: str, first: datetime) -> LedgerState | None:
+    plain = await read_checkpoint(transaction, account, first)
+    try:
+        return None if plain is None else restored(LedgerState, plain)
+    except (KeyError, TypeError, ValueError):
+        return None  # of an earlier release, which remembered something else: the ledger is compared whole once more
 
 
 def _step_of(config: StrategyConfig) -> str:

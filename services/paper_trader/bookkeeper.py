@@ -12,6 +12,7 @@ from tracker.domain.signal import Signal
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.portfolio.book import Book, moment_of, seconds_of
 from tracker.quant.portfolio.engine import Engine
+from tracker.runtime.account_memory import read_memory
 from tracker.runtime.accounts import AccountRules
 from tracker.runtime.logging import Logger
 from tracker.store.commands import read_waiting, write_event
@@ -21,7 +22,7 @@ from tracker.store.paper import PAPER_CHANNEL, PaperCursor, advance_cursor, lock
 
 from services.paper_trader.bounds import ScanPatience
 from services.paper_trader.feed import Feed
-from services.paper_trader.risk import read_hours, read_memory
+from services.paper_trader.risk import read_hours
 
 # A signal that comes later than this after its close is not even answered.
 LATE_WINDOW = timedelta(days=7)

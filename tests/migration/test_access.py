@@ -53,6 +53,7 @@ WRITERS: Mapping[str, str] = {
     "bar_months": "data_scheduler",
     "maintenance_runs": "data_scheduler",
     "parity_reports": "data_scheduler",
+    "parity_checkpoints": "data_scheduler",
     "config_versions": "control",
     "promotion_verdicts": "control",
 }

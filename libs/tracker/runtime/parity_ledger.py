@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tracker.domain.command import AccountEvent, CommandKind, Outcome
 from tracker.domain.instrument import Instrument
-from tracker.domain.order import ENTRY_LEG, OrderKey, OrderStatus, RefusalReason
+from tracker.domain.order import ENTRY_LEG, Order, OrderKey, OrderStatus, RefusalReason
 from tracker.domain.signal import Signal
-from tracker.domain.timeframe import Timeframe
+from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.quant.backtest.market import Span
 from tracker.quant.backtest.trading import new_ledger
 from tracker.quant.paper import TradingRules
-from tracker.quant.portfolio.book import moment_of, seconds_of
+from tracker.quant.portfolio.book import Book, moment_of, seconds_of
 from tracker.quant.portfolio.engine import Engine
 from tracker.quant.portfolio.hours import hourly_closes
 from tracker.quant.portfolio.walk import Walk
 from tracker.quant.risk_rules import HOUR_SECONDS
 from tracker.runtime.accounts import AccountRules, accounts_kept
+from tracker.runtime.ledger_state import LedgerState
 from tracker.runtime.parity_difference import Difference, difference, facts_of
 from tracker.runtime.stored_markets import candle_market
 from tracker.store.commands import read_events
@@ -39,28 +42,45 @@ async def compare_ledgers(
     config_dir: Path,
     instruments: Mapping[int, Instrument],
     found: list[Difference],
+    since: Mapping[str, LedgerState] = MappingProxyType({}),
 ) -> dict[str, int]:
-    """Add what differs in any account to `found`, and return how much of all was compared."""
+    """Add what differs in any account to `found`, and return how much of all was compared.
+
+    An account that has a state in `since` is compared from there on, the others whole.
+    """
     usable, unusable = await accounts_kept(transaction, configured, config_dir)
     counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
     for account in usable:
-        for name, count in (await compare_ledger(transaction, account, instruments, found)).items():
+        compared = await compare_ledger(transaction, account, instruments, found, since.get(account.name))
+        for name, count in compared.items():
             counts[name] += count
     found += [difference("account", "", "", 0, "rules", str(error), None, name) for name, error in unusable.items()]
     return counts
 
 
 async def compare_ledger(
-    transaction: Transaction, account: AccountRules, instruments: Mapping[int, Instrument], found: list[Difference]
+    transaction: Transaction,
+    account: AccountRules,
+    instruments: Mapping[int, Instrument],
+    found: list[Difference],
+    since: LedgerState | None = None,
 ) -> dict[str, int]:
-    """Add what differs to `found`, and return how much was compared; a ledger kept by other rules is not."""
+    """Add what differs to `found`, and return how much was compared; a ledger kept by other rules is not.
+
+    The ledger is kept again from `since` on, or from its beginning.
+    """
     name = account.name
     kept = await read_ledger_span(transaction, name)
     counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
-    if kept is None or kept[0] >= kept[1]:
+    # The minute that ends where the account begins is the first: a close at that moment may be traded.
+    begin = None if kept is None else since.at if since else kept[0] - Timeframe.M1.duration
+    if kept is None or begin is None or begin >= kept[1]:
         return counts
-    orders = await read_orders(transaction, name)
+    oldest = since.since if since else EPOCH
+    orders = _concerned(await read_orders(transaction, name, oldest), since)
     counts["other_rules"] = sum(1 for each in orders.values() if each.rules_hash != account.hash)
+    if since is not None and since.rules_hash != account.hash:
+        counts["other_rules"] = max(counts["other_rules"], 1)
     if counts["other_rules"]:
         return counts  # a ledger that was kept by other rules, even for a part, is not what these would make
     late = {key for key, each in orders.items() if each.reason is RefusalReason.LATE}
@@ -70,22 +90,40 @@ async def compare_ledger(
         mine.append(
             difference("signal", key.strategy, symbol, seconds_of(key.decided_at), "acted on", "too late", "in time")
         )
-    # The minute that ends where the account begins is the first: a close at that moment may be traded.
-    span = Span(first=seconds_of(kept[0]) - Timeframe.M1.seconds, end=seconds_of(kept[1]))
+    span = Span(first=seconds_of(begin), end=seconds_of(kept[1]))
     signals = await _acted_on(transaction, account, span, late)
-    events = _since_opened(await read_events(transaction, name))
-    engine = await _kept_again(transaction, account, instruments, span, signals, events)
+    told = await read_events(transaction, name)
+    events = told[since.events :] if since else _since_opened(told)
+    engine = await _kept_again(transaction, account, instruments, span, signals, events, since)
     book = engine.book
     mine += _answers_differ(events, engine.events)
-    now_orders = {each.key: each for each in book.changes().new_orders}
     was_orders = {key: each for key, each in orders.items() if key not in late}
-    mine += _rows_differ("order", was_orders, now_orders, instruments)
-    fills = await read_fills(transaction, name)
-    mine += _rows_differ("fill", fills, {(each.order, each.bar_ts): each for each in book.fills}, instruments)
-    trades = await read_closed_trades(transaction, name)
-    mine += _rows_differ("trade", trades, {trade_key(each): each for each in book.trades}, instruments)
+    mine += _rows_differ("order", was_orders, _orders_now(book, since), instruments)
+    fills = await read_fills(transaction, name, oldest)
+    known = {(each.order, each.bar_ts) for each in since.fills} if since else set[tuple[OrderKey, datetime]]()
+    was_fills = {key: each for key, each in fills.items() if key not in known and _in(since, key[0])}
+    mine += _rows_differ("fill", was_fills, {(each.order, each.bar_ts): each for each in book.fills}, instruments)
+    trades = await read_closed_trades(transaction, name, oldest)
+    was_trades = {key: each for key, each in trades.items() if _in(since, key)}
+    mine += _rows_differ("trade", was_trades, {trade_key(each): each for each in book.trades}, instruments)
     found += [replace(each, account=name) for each in mine]
-    return {**counts, "orders": len(was_orders), "fills": len(fills), "trades": len(trades)}
+    return {**counts, "orders": len(was_orders), "fills": len(was_fills), "trades": len(was_trades)}
+
+
+def _in(since: LedgerState | None, key: OrderKey) -> bool:
+    return since is None or since.concerns(key)
+
+
+def _concerned(orders: Mapping[OrderKey, Order], since: LedgerState | None) -> dict[OrderKey, Order]:
+    """Return the orders that were not over before."""
+    over = set(since.ended) if since else set[OrderKey]()
+    return {key: each for key, each in orders.items() if key not in over and _in(since, key)}
+
+
+def _orders_now(book: Book, since: LedgerState | None) -> dict[OrderKey, Order]:
+    changes = book.changes()
+    before = since.orders if since else ()
+    return {each.key: each for each in (*before, *changes.changed_orders, *changes.new_orders)}
 
 
 async def _acted_on(
@@ -114,9 +152,14 @@ async def _kept_again(
     span: Span,
     signals: Sequence[Signal],
     events: Sequence[AccountEvent],
+    since: LedgerState | None,
 ) -> Engine:
     """Return the engine after the span, walked a week at a time so that years of candles need no memory."""
-    engine = new_ledger(account.rules, account.hash, span.first, instruments.values(), signals)
+    if since is None:
+        engine = new_ledger(account.rules, account.hash, span.first, instruments.values(), signals)
+    else:
+        book = Book(since.account, since.positions, since.orders, instruments.values(), since.memory)
+        engine = Engine(book, account.rules, account.hash, signals)
     for each in events:
         if seconds_of(each.ts) <= span.first:
             engine.obey(each.command, each.ts)

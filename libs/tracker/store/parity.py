@@ -9,6 +9,7 @@ from typing import Any
 from tracker.domain.fill import Fill, Liquidity
 from tracker.domain.order import ExitReason, Order, OrderKey, OrderSide
 from tracker.domain.signal import Side, Strategy
+from tracker.domain.timeframe import EPOCH
 from tracker.domain.trade import ClosedTrade
 from tracker.store.database import Row, Transaction
 from tracker.store.ledger import order_of
@@ -48,21 +49,25 @@ async def read_ledger_span(transaction: Transaction, account: str) -> tuple[date
     return None if row is None else (row["started_at"], row["processed_through"])
 
 
-async def read_orders(transaction: Transaction, account: str) -> dict[OrderKey, Order]:
-    """Return all orders of a ledger."""
-    orders = [order_of(row) for row in await transaction.fetch("parity.orders", account)]
+async def read_orders(transaction: Transaction, account: str, since: datetime = EPOCH) -> dict[OrderKey, Order]:
+    """Return the orders of a ledger on what was decided at `since` or later."""
+    orders = [order_of(row) for row in await transaction.fetch("parity.orders", account, since)]
     return {each.key: each for each in orders}
 
 
-async def read_fills(transaction: Transaction, account: str) -> dict[tuple[OrderKey, datetime], Fill]:
-    """Return all fills of a ledger, by order and bar."""
-    fills = [_fill(dict(row)) for row in await transaction.fetch("parity.fills", account)]
+async def read_fills(
+    transaction: Transaction, account: str, since: datetime = EPOCH
+) -> dict[tuple[OrderKey, datetime], Fill]:
+    """Return the fills of those orders, by order and bar."""
+    fills = [_fill(dict(row)) for row in await transaction.fetch("parity.fills", account, since)]
     return {(each.order, each.bar_ts): each for each in fills}
 
 
-async def read_closed_trades(transaction: Transaction, account: str) -> dict[OrderKey, ClosedTrade]:
-    """Return all finished trades of a ledger, by the key of their entry."""
-    trades = [_trade(row) for row in await transaction.fetch("parity.trades", account)]
+async def read_closed_trades(
+    transaction: Transaction, account: str, since: datetime = EPOCH
+) -> dict[OrderKey, ClosedTrade]:
+    """Return the finished trades of those orders, by the key of their entry."""
+    trades = [_trade(row) for row in await transaction.fetch("parity.trades", account, since)]
     return {trade_key(each): each for each in trades}
 
 

@@ -95,3 +95,19 @@ async def read_last_report(transaction: Transaction) -> LastReport:
 async def forget_reports(transaction: Transaction, before: datetime, at_most: int) -> int:
     """Delete at most so many reports that ended before a moment; return how many it were."""
     return await transaction.execute("parity_reports.forget", before, at_most)
+
+
+async def read_checkpoint(transaction: Transaction, account: str, through: datetime) -> Any:
+    """Return the state, as plain values, that a ledger had at the newest checkpoint up to a moment; None for none."""
+    state = await transaction.fetch_value("parity_reports.checkpoint", account, through)
+    return None if state is None else orjson.loads(state)
+
+
+async def keep_checkpoint(
+    transaction: Transaction, account: str, at: datetime, rules_hash: str, state: Any, oldest: datetime
+) -> None:
+    """Keep a ledger's state, and drop those that no check from `oldest` on begins with."""
+    await transaction.execute(
+        "parity_reports.keep_checkpoint", account, at, rules_hash, orjson.dumps(state).decode()
+    )
+    await transaction.execute("parity_reports.forget_checkpoints", account, oldest)

@@ -84,28 +84,37 @@ class Nights:
         found = next(each for each in monitor.detail()["findings"] if each["name"] == "parity holds")
         return found["ok"], found["observed"]
 
-    async def trade(self) -> None:
-        """Have the paper trader walk as far as it can."""
-        settings = load_settings(PaperTraderSettings, {"signal_grace_seconds": None})
-        trader = PaperTrader(
-            await self.open_as("paper_trader"), load_accounts(settings.config_dir), settings, self.clock,
-            get_logger("test"),
-        )
-        while await trader.run_once():
-            pass
+    async def trader(self, **changes: Any) -> PaperTrader:
+        settings = load_settings(PaperTraderSettings, {"signal_grace_seconds": None, **changes})
+        database = await self.open_as("paper_trader")
+        return PaperTrader(database, load_accounts(settings.config_dir), settings, self.clock, get_logger("test"))
+
+    async def scanned(self, *symbols: str) -> None:
+        """Have a day of the recorded market collected as that of some symbols, and scanned."""
+        for symbol in symbols:
+            await self.floor.trade(symbol, (self.floor.opened - timedelta(days=7), CLOSED))
+        await self.floor.close(CLOSED, frames=(Timeframe.H1, Timeframe.M15, Timeframe.M1))
+        for strategy in ("dca", "swing", "channel"):
+            await self.floor.run(self.floor.scanner(strategy))
 
 
 @pytest.fixture
-async def nights(floor: Floor, database_url: str, open_database: Callable[[str | None], Awaitable[Database]]) -> Nights:
-    """A day of one symbol, scanned and traded to an hour past midnight; the clock tells the database's own time."""
+async def unscanned(
+    floor: Floor, database_url: str, open_database: Callable[[str | None], Awaitable[Database]]
+) -> Nights:
+    """Nothing collected yet; the clock tells the database's own time."""
     now = (await floor.fetch("SELECT now() AS now"))[0]["now"]
-    made = Nights(floor, database_url, open_database, FixedClock(now))
-    await floor.trade(SYMBOL, (floor.opened - timedelta(days=7), CLOSED))
-    await floor.close(CLOSED, frames=(Timeframe.H1, Timeframe.M15, Timeframe.M1))
-    for strategy in ("dca", "swing", "channel"):
-        await floor.run(floor.scanner(strategy))
-    await made.trade()
-    return made
+    return Nights(floor, database_url, open_database, FixedClock(now))
+
+
+@pytest.fixture
+async def nights(unscanned: Nights) -> Nights:
+    """A day of one symbol, scanned and traded to an hour past midnight."""
+    await unscanned.scanned(SYMBOL)
+    trader = await unscanned.trader()
+    while await trader.run_once():
+        pass
+    return unscanned
 
 
 @dataclass(slots=True)

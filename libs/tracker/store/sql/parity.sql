@@ -15,20 +15,20 @@ SELECT min(decided_at) FROM tracker.scan_history WHERE strategy = $1;
 SELECT started_at, processed_through FROM tracker.paper_cursor WHERE account = $1;
 
 -- name: orders
--- All orders of a ledger, in no particular order.
+-- The orders of a ledger on what was decided from a moment on, in no particular order.
 SELECT account, strategy, symbol_id, decided_at, leg, kind, side, status, reason, note, quantity, filled_quantity,
        limit_price, reference_price, placed_at, ended_at, signal_id, config_hash, rules_hash
-FROM tracker.orders WHERE account = $1;
+FROM tracker.orders WHERE account = $1 AND decided_at >= $2;
 
 -- name: fills
--- All fills of a ledger, with the orders they belong to.
+-- The fills of a ledger on what was decided from a moment on, with the orders they belong to.
 SELECT o.account, o.strategy, o.symbol_id, o.decided_at, o.leg, f.side, f.bar_ts, f.filled_at, f.quantity, f.price,
        f.reference_price, f.fee, f.liquidity, f.cost, f.realised_pnl
 FROM tracker.fills f JOIN tracker.orders o USING (order_id)
-WHERE o.account = $1 ORDER BY f.fill_id;
+WHERE o.account = $1 AND o.decided_at >= $2 ORDER BY f.fill_id;
 
 -- name: trades
--- All finished trades of a ledger.
+-- The finished trades of a ledger on what was decided from a moment on.
 SELECT account, strategy, symbol_id, decided_at, signal_id, config_hash, rules_hash, side, entry_time, exit_time,
        entry_price, exit_price, quantity, gross_pnl, fees, stop_loss_price, take_profit_price, exit_reason, mae, mfe
-FROM tracker.trade_logs WHERE account = $1 ORDER BY trade_id;
+FROM tracker.trade_logs WHERE account = $1 AND decided_at >= $2 ORDER BY trade_id;

@@ -61,3 +61,18 @@ LEFT JOIN LATERAL (
 DELETE FROM tracker.parity_reports WHERE report_id = ANY (ARRAY(
   SELECT report_id FROM tracker.parity_reports WHERE finished_at < $1 LIMIT $2
 ));
+
+-- name: checkpoint
+-- Of an account, the newest checkpoint up to a moment.
+SELECT state FROM tracker.parity_checkpoints WHERE account = $1 AND at <= $2 ORDER BY at DESC LIMIT 1;
+
+-- name: keep_checkpoint
+-- Keep what a ledger stands at.
+INSERT INTO tracker.parity_checkpoints (account, at, rules_hash, state) VALUES ($1, $2, $3, $4::jsonb)
+ON CONFLICT (account, at) DO NOTHING;
+
+-- name: forget_checkpoints
+-- Drop an account's checkpoints that lie before the newest one up to a moment: none of later needs them.
+DELETE FROM tracker.parity_checkpoints c WHERE account = $1 AND at < (
+  SELECT max(at) FROM tracker.parity_checkpoints WHERE account = $1 AND at <= $2
+);
