@@ -47,6 +47,26 @@ def show(
     _print(read(load_settings(ControlSettings), variation, trades), show_view, as_json=as_json)
 
 
+@shadow_app.command()
+def promote(
+    variation: Annotated[str, typer.Argument(help="Its id, or the beginning of it.", metavar="ID")],
+    force: Annotated[bool, typer.Option("--force", help="Even against the gate; needs a reason.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what the gate says, and what changes.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a variation's parameters in force, if the gate lets it pass; exit code 1 where it does not."""
+    from services.control.promotion import PromotionRequest
+    from services.control.promotion import promote as write
+    from services.control.promotion_view import promotion_view
+
+    request = PromotionRequest(variation=variation, force=force, reason=reason, dry_run=dry_run)
+    report = write(load_settings(ControlSettings), request)
+    _print(report, promotion_view, as_json=as_json)
+    if not report["would_promote"]:
+        raise typer.Exit(1)
+
+
 def _print(
     report: Mapping[str, Any], view: Callable[[Mapping[str, Any]], RenderableType], *, as_json: bool
 ) -> None:

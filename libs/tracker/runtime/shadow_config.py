@@ -17,6 +17,7 @@ from tracker.domain.errors import ConfigError
 from tracker.domain.signal import Strategy
 from tracker.quant.backtest.variations import Number
 from tracker.quant.paper import TradingRules
+from tracker.quant.promotion import GateLimits
 from tracker.quant.shadow.axes import Axis, draws, ends_of, grid
 from tracker.quant.shadow.variation import LIVE, UNCHANGED, Variation, hash_of
 from tracker.runtime.config import load_toml
@@ -54,12 +55,16 @@ class VariationSet(BaseModel):
 
 
 class ShadowConfig(BaseModel):
-    """The whole of shadow.toml; `outcomes_every_hours` is how often the outcomes are worked out anew."""
+    """The whole of shadow.toml; `outcomes_every_hours` is how often the outcomes are worked out anew.
+
+    `gate` is what a variation has to show before it is promoted.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = Field(ge=0)
     outcomes_every_hours: int = Field(ge=1, le=24)
+    gate: GateLimits
     set: tuple[VariationSet, ...] = ()
 
     @model_validator(mode="after")

@@ -39,6 +39,14 @@ SMALL = """
 seed = 7
 outcomes_every_hours = 1
 
+[gate]
+window = "7d"
+min_days = 3
+min_trades = 10
+min_deflated_sharpe = 0.95
+min_trade_return = 0.0
+min_half_return = 0.0
+
 [[set]]
 name = "dca_draws"
 strategy = "dca"
