@@ -15,6 +15,7 @@ from tracker.store.heartbeats import read_heartbeats
 from tracker.store.parity_reports import read_last_report
 from tracker.store.shadow import read_shadow_stages
 
+from services.health_monitor.books import Books
 from services.health_monitor.invariants import ALL, Observation
 from services.health_monitor.settings import MonitorSettings
 
@@ -37,6 +38,7 @@ class HealthMonitor:
         self._log = log
         self._findings: list[Finding] = []
         self._looked_at: float | None = None
+        self._books = Books(database, clock, settings.ledger_every_seconds)
 
     def detail(self) -> dict[str, Any]:
         """Return what is shown in /health: every finding."""
@@ -57,6 +59,7 @@ class HealthMonitor:
         now = self._clock.monotonic()
         if self._looked_at is not None and now - self._looked_at < self._settings.every_seconds:
             return False
+        await self._books.look()
         async with self._database.transaction() as transaction:
             await self._judge(transaction)
             await transaction.commit()
@@ -73,6 +76,7 @@ class HealthMonitor:
             unexplained=await _unexplained(transaction, facts),
             shadow=tuple(await read_shadow_stages(transaction)),
             parity=await read_last_report(transaction),
+            books=self._books.checks,
         )
         verdicts = [(kind, verdict) for kind in ALL for verdict in kind().judge(seen)]
         kept = await read_last_findings(transaction, [verdict.name for _, verdict in verdicts])

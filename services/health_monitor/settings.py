@@ -34,6 +34,9 @@ class MonitorSettings(ServiceSettings):
     )
     parity_limit_hours: float = Field(default=26, gt=0, description="age of the last report of nightly parity")
     live_share_limit: float = Field(default=0.9, gt=0, le=1, description="share of active symbols with recent bars")
+    ledger_every_seconds: float = Field(
+        default=60, gt=0, description="an account's books are checked this often at most"
+    )
     every_seconds: float = Field(default=10, gt=0)
     keep_every_seconds: float = Field(default=300, gt=0, description="a finding that stays the same is kept this often")
 

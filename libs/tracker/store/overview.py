@@ -23,6 +23,7 @@ async def read_overview(transaction: Transaction, account: str) -> dict[str, Any
     document: dict[str, Any] = asdict(status)
     for name in ("market", "positions", "trades", "reasons"):
         document[name] = [_plain(row) for row in await transaction.fetch(f"overview.{name}")]
+    document["account"] = account
     document["equity"] = [_plain(row) for row in await transaction.fetch("overview.equity", account)]
     return document
 

@@ -34,7 +34,7 @@ class ScanWatermark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerCheck:
-    """Whether the ledger's running columns are what its fills alone say.
+    """Whether the ledger's running columns are what its fills and events say.
 
     `difference` is the sum of all absolute differences, in quote currency and, for quantities, base
     currency: 0 where all is well. `findings` names each kind that is not.
@@ -151,22 +151,30 @@ async def paper_summary(transaction: Transaction, account: str = "paper") -> Pap
     )
 
 
+async def see_one_moment(transaction: Transaction) -> None:
+    """Let a transaction that has read nothing yet see one moment throughout, and write nothing."""
+    await transaction.execute("paper.one_snapshot")
+
+
 async def ledger_check(transaction: Transaction, account: str = "paper") -> LedgerCheck:
-    """Compare every running column of an account with what its fills alone say."""
+    """Compare every running column of an account with what its fills and events say, alone and as double entry."""
     found: dict[str, Decimal] = {}
     with localcontext(EXACT):
         row = await transaction.fetch_row("paper.check_account", account)
         if row is None:
             return LedgerCheck(ok=True, difference=Decimal(0), findings=())
-        positions = await transaction.fetch("paper.check_positions", account)
-        _check_account(row, positions, found)
-        for position in positions:
-            _check_position(position, found)
+        positions = await transaction.fetch_row("paper.check_positions", account)
+        if positions is not None:
+            _check_positions(positions, found)
+            _check_account(row, positions["value"] - positions["held_cost"], positions["value"], found)
         orders = await transaction.fetch_row("paper.check_orders", account)
         if orders is not None:
             _note(found, "orders.filled_quantity", orders["difference"])
             _note(found, "orders filled beyond their size", Decimal(orders["overfilled"]))
         _note(found, "equity_curve", await transaction.fetch_value("paper.check_equity", account))
+        _note(found, "journal rows", await transaction.fetch_value("paper.check_postings", account))
+        for row in await transaction.fetch("paper.check_journal", account):
+            _note(found, f"journal {row['ledger_account']}", row["difference"])
         wrong = {name: size for name, size in found.items() if size != 0}
         return LedgerCheck(
             ok=not wrong,
@@ -175,28 +183,22 @@ async def ledger_check(transaction: Transaction, account: str = "paper") -> Ledg
         )
 
 
-def _check_account(row: Row, positions: list[Row], found: dict[str, Decimal]) -> None:
+def _check_account(row: Row, unrealised: Decimal, value: Decimal, found: dict[str, Decimal]) -> None:
     cash = row["capital"] + row["filled_flow"] - row["filled_fees"]
     _note(found, "accounts.cash", row["cash"] - cash)
     _note(found, "accounts.cash below 0", min(row["cash"], Decimal(0)))
     _note(found, "accounts.fees", row["fees"] - row["filled_fees"])
-    value = sum(((p["bought"] - p["sold"]) * (p["last_price"] or 0) for p in positions), Decimal(0))
-    cost = sum((p["cost"] for p in positions), Decimal(0))
-    identity = row["capital"] + row["realised_pnl"] + (value - cost) - row["fees"]
+    identity = row["capital"] + row["realised_pnl"] + unrealised - row["fees"]
     _note(found, "cash + positions = capital + realised + unrealised - fees", row["cash"] + value - identity)
 
 
-def _check_position(row: Row, found: dict[str, Decimal]) -> None:
-    _note(found, "positions.quantity", row["quantity"] - (row["bought"] - row["sold"]))
-    _note(found, "positions.cost", row["cost"] - row["realised_pnl"] - (row["paid"] - row["received"]))
-    _note(found, "positions.fees", row["fees"] - row["filled_fees"])
-    closed = row["status"] == "closed"
-    if closed != (row["pnl"] is not None):
-        _note(found, "closed positions without a trade, or trades without one", Decimal(1))
-    if closed and row["pnl"] is not None:
-        _note(found, "positions.realised_pnl", row["realised_pnl"] - (row["received"] - row["paid"]))
-        _note(found, "trade_logs.gross_pnl", row["gross_pnl"] - (row["received"] - row["paid"]))
-        _note(found, "trade_logs.pnl", row["pnl"] - (row["received"] - row["paid"] - row["filled_fees"]))
+def _check_positions(row: Row, found: dict[str, Decimal]) -> None:
+    for name in ("quantity", "cost", "fees"):
+        _note(found, f"positions.{name}", row[name])
+    _note(found, "closed positions without a trade, or trades without one", Decimal(row["unmatched"]))
+    _note(found, "positions.realised_pnl", row["realised"])
+    _note(found, "trade_logs.gross_pnl", row["gross"])
+    _note(found, "trade_logs.pnl", row["pnl"])
 
 
 def _note(found: dict[str, Decimal], name: str, difference: Decimal) -> None:

@@ -4,13 +4,14 @@ from services.health_monitor.invariants.bars import BarsFresh, SymbolsLive
 from services.health_monitor.invariants.base import Invariant, Observation, Verdict
 from services.health_monitor.invariants.gaps import GapsHeal, MinutesExplained
 from services.health_monitor.invariants.heartbeats import HeartbeatFresh
+from services.health_monitor.invariants.ledger import LedgersBalance
 from services.health_monitor.invariants.parity import ParityHolds
 from services.health_monitor.invariants.shadow import ShadowFollows
 from services.health_monitor.invariants.stages import PaperFollows, StagesFollow
 
 ALL: tuple[type[Invariant], ...] = (
-    HeartbeatFresh, BarsFresh, SymbolsLive, GapsHeal, MinutesExplained, StagesFollow, PaperFollows, ShadowFollows,
-    ParityHolds,
+    HeartbeatFresh, BarsFresh, SymbolsLive, GapsHeal, MinutesExplained, StagesFollow, PaperFollows, LedgersBalance,
+    ShadowFollows, ParityHolds,
 )
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "GapsHeal",
     "HeartbeatFresh",
     "Invariant",
+    "LedgersBalance",
     "MinutesExplained",
     "Observation",
     "PaperFollows",

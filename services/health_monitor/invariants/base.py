@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from tracker.store.health import Facts, Stage
 from tracker.store.heartbeats import Heartbeat
+from tracker.store.paper import LedgerCheck
 from tracker.store.parity_reports import LastReport
 
 from services.health_monitor.settings import MonitorSettings
@@ -20,6 +21,7 @@ class Observation:
     """Everything a check may look at.
 
     `unexplained`: by symbol, expected bars of the last hour that are neither stored nor in the gap ledger.
+    `books`: by account, what the last check of its ledger said.
     """
 
     facts: Facts
@@ -29,6 +31,7 @@ class Observation:
     unexplained: Mapping[str, int]
     shadow: tuple[Stage, ...] = ()
     parity: LastReport
+    books: Mapping[str, LedgerCheck]
 
     def age(self, moment: datetime | None) -> float | None:
         """Return how many seconds ago a moment was, None where there was none."""

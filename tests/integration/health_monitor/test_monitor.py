@@ -90,6 +90,8 @@ HEALTHY = (
     " WHERE timeframe = '15m'",
     "INSERT INTO tracker.accounts (account, currency, start_cash, opened_at, cash)"
     " VALUES ('main', 'USD', 1, now(), 1)",
+    "INSERT INTO tracker.account_events (account, ts, kind, amount, outcome, note)"
+    " VALUES ('main', now(), 'open', 1, 'done', 'opened')",
     "INSERT INTO tracker.paper_cursor SELECT 'main', opened_at, closed_through FROM tracker.bar_watermarks"
     " WHERE timeframe = '1m'",
     "INSERT INTO tracker.service_heartbeats (service, instance, pid, started_at, beat_at, status, rss_bytes)"
@@ -224,6 +226,18 @@ BREAKING = (
         "the last check failed: risk.toml: account is missing",
         # One that is being worked on says nothing yet.
         "UPDATE tracker.parity_reports SET finished_at = NULL, error = NULL",
+    ),
+    (
+        "ledger main",
+        "UPDATE tracker.accounts SET cash = cash + 0.5",
+        r"off by 1\.5: accounts\.cash: 0\.5; cash \+ positions = .*: 0\.5; journal cash: 0\.5",
+        "UPDATE tracker.accounts SET cash = cash - 0.5",
+    ),
+    (
+        "ledger main",
+        "UPDATE tracker.account_events SET amount = 2",
+        r"off by .*",
+        "UPDATE tracker.account_events SET amount = 1",
     ),
     (
         "parity holds",

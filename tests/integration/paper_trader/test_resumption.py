@@ -188,6 +188,10 @@ CORRUPTIONS = {
     "realised": "UPDATE tracker.accounts SET realised_pnl = realised_pnl - 0.01",
     "a fill's price": "UPDATE tracker.fills SET price = price * 1.0001 WHERE fill_id = 1",
     "a lost fill": "DELETE FROM tracker.fills WHERE fill_id = 2",
+    "a fill's cost": "UPDATE tracker.fills SET cost = cost + 0.00000001 WHERE fill_id = 3",
+    "a fill's profit": "UPDATE tracker.fills SET realised_pnl = realised_pnl - 1 WHERE side = 'sell'",
+    "a deposit nobody made": "INSERT INTO tracker.account_events (account, ts, kind, amount, outcome, note)"
+    " VALUES ('paper', now(), 'deposit', 5, 'done', '')",
     "a position's quantity": "UPDATE tracker.positions SET quantity = quantity + 1 WHERE status = 'open'",
     "a position's cost": "UPDATE tracker.positions SET cost = cost + 1 WHERE position_id = 1",
     "a trade's profit": "UPDATE tracker.trade_logs SET gross_pnl = gross_pnl + 1, pnl = pnl + 1",

@@ -24,7 +24,7 @@ WHERE p.status = 'open' ORDER BY p.opened_at DESC;
 
 -- name: trades
 -- The newest closed paper trades.
-SELECT t.strategy, s.symbol, t.entry_time, t.exit_time, t.entry_price::float8 AS entry_price,
+SELECT t.account, t.strategy, s.symbol, t.entry_time, t.exit_time, t.entry_price::float8 AS entry_price,
        t.exit_price::float8 AS exit_price, t.pnl::float8 AS pnl, t.exit_reason
 FROM tracker.trade_logs t JOIN tracker.symbols s USING (symbol_id)
 ORDER BY t.exit_time DESC LIMIT 20;

@@ -57,22 +57,33 @@ CROSS JOIN LATERAL (
 WHERE a.account = $1;
 
 -- name: check_positions
--- Each trade as it stands beside what its fills say.
-SELECT p.status, p.quantity, p.cost, p.realised_pnl, p.fees, p.last_price, t.gross_pnl, t.pnl,
-       t.fees AS trade_fees, coalesce(f.bought, 0) AS bought, coalesce(f.sold, 0) AS sold,
-       coalesce(f.paid, 0) AS paid, coalesce(f.received, 0) AS received, coalesce(f.fees, 0) AS filled_fees
+-- How far an account's trades lie from what their fills say, kind by kind, and what they are worth by their fills.
+SELECT coalesce(sum(abs(p.quantity - f.bought + f.sold)), 0) AS quantity,
+       coalesce(sum(abs(p.cost - p.realised_pnl - f.paid + f.received)), 0) AS cost,
+       coalesce(sum(abs(p.fees - f.fees)), 0) AS fees,
+       count(*) FILTER (WHERE (p.status = 'closed') <> (t.pnl IS NOT NULL)) AS unmatched,
+       coalesce(sum(abs(p.realised_pnl - f.received + f.paid)) FILTER (WHERE p.status = 'closed'), 0) AS realised,
+       coalesce(sum(abs(t.gross_pnl - f.received + f.paid)), 0) AS gross,
+       coalesce(sum(abs(t.pnl - f.received + f.paid + f.fees)), 0) AS pnl,
+       coalesce(sum((f.bought - f.sold) * coalesce(p.last_price, 0)), 0) AS value,
+       coalesce(sum(p.cost), 0) AS held_cost
 FROM tracker.positions p
 LEFT JOIN tracker.trade_logs t USING (account, strategy, symbol_id, decided_at)
 LEFT JOIN (
   SELECT o.account, o.strategy, o.symbol_id, o.decided_at,
-         sum(i.quantity) FILTER (WHERE i.side = 'buy') AS bought,
-         sum(i.quantity) FILTER (WHERE i.side = 'sell') AS sold,
-         sum(i.quantity * i.price) FILTER (WHERE i.side = 'buy') AS paid,
-         sum(i.quantity * i.price) FILTER (WHERE i.side = 'sell') AS received,
+         sum(CASE i.side WHEN 'buy' THEN i.quantity ELSE 0 END) AS bought,
+         sum(CASE i.side WHEN 'sell' THEN i.quantity ELSE 0 END) AS sold,
+         sum(CASE i.side WHEN 'buy' THEN i.quantity * i.price ELSE 0 END) AS paid,
+         sum(CASE i.side WHEN 'sell' THEN i.quantity * i.price ELSE 0 END) AS received,
          sum(i.fee) AS fees
   FROM tracker.fills i JOIN tracker.orders o USING (order_id)
+  WHERE o.account = $1
   GROUP BY 1, 2, 3, 4
-) f USING (account, strategy, symbol_id, decided_at)
+) m USING (account, strategy, symbol_id, decided_at)
+CROSS JOIN LATERAL (
+  SELECT coalesce(m.bought, 0) AS bought, coalesce(m.sold, 0) AS sold, coalesce(m.paid, 0) AS paid,
+         coalesce(m.received, 0) AS received, coalesce(m.fees, 0) AS fees
+) f
 WHERE p.account = $1;
 
 -- name: check_orders
@@ -80,30 +91,58 @@ WHERE p.account = $1;
 SELECT coalesce(sum(abs(o.filled_quantity - coalesce(f.quantity, 0))), 0) AS difference,
        count(*) FILTER (WHERE coalesce(f.quantity, 0) > o.quantity) AS overfilled
 FROM tracker.orders o
-LEFT JOIN (SELECT order_id, sum(quantity) AS quantity FROM tracker.fills GROUP BY order_id) f USING (order_id)
+LEFT JOIN (
+  SELECT order_id, sum(i.quantity) AS quantity
+  FROM tracker.fills i JOIN tracker.orders p USING (order_id) WHERE p.account = $1 GROUP BY order_id
+) f USING (order_id)
 WHERE o.account = $1;
 
 -- name: check_equity
 -- How far the newest points of the equity curve lie from the cash their fills leave and from their own identity.
+WITH points AS MATERIALIZED (
+  SELECT * FROM tracker.equity_curve WHERE account = $1 ORDER BY ts DESC LIMIT 20
+),
+recent AS MATERIALIZED (
+  -- What a bar filled was booked at its close, and no bar is longer than a day; the sales of a reset came after
+  -- everything of their moment.
+  SELECT CASE o.leg WHEN 'reset' THEN i.bar_ts + interval '1 microsecond'
+           ELSE i.bar_ts + tracker.duration(s.base_timeframe) END AS booked_at,
+         CASE i.side WHEN 'sell' THEN i.quantity * i.price ELSE -i.quantity * i.price END - i.fee AS flow
+  FROM tracker.fills i JOIN tracker.orders o USING (order_id) JOIN tracker.symbols s USING (symbol_id)
+  WHERE o.account = $1 AND i.filled_at >= (SELECT min(ts) FROM points) - interval '1 day'
+),
+total AS MATERIALIZED (
+  SELECT coalesce(sum(CASE i.side WHEN 'sell' THEN i.quantity * i.price ELSE -i.quantity * i.price END - i.fee), 0)
+    AS flow
+  FROM tracker.fills i JOIN tracker.orders o USING (order_id) WHERE o.account = $1
+)
 SELECT coalesce(sum(
-  abs(q.cash - e.capital - coalesce(f.flow, 0))
+  abs(q.cash - e.capital - (f.flow - later.flow))
   + abs(q.equity - q.cash - q.positions_value)
   + abs(q.equity - e.capital - q.realised_pnl - q.unrealised_pnl + q.fees)
 ), 0)
-FROM (SELECT * FROM tracker.equity_curve WHERE account = $1 ORDER BY ts DESC LIMIT 20) q
+FROM points q
+CROSS JOIN total f
+CROSS JOIN LATERAL (SELECT coalesce(sum(flow), 0) AS flow FROM recent WHERE booked_at > q.ts) later
 CROSS JOIN LATERAL (
   -- A point is of the end of its minute, and what an account is told then comes after it.
   SELECT coalesce(sum(amount), 0) AS capital FROM tracker.account_events WHERE account = $1 AND ts < q.ts
-) e
-CROSS JOIN LATERAL (
-  SELECT sum(CASE i.side WHEN 'sell' THEN i.quantity * i.price ELSE -i.quantity * i.price END - i.fee) AS flow
-  FROM tracker.fills i
-  JOIN tracker.orders o USING (order_id)
-  JOIN tracker.symbols s USING (symbol_id)
-  -- What a bar filled was booked at its close; the sales of a reset came after everything of their moment.
-  WHERE o.account = $1
-    AND CASE o.leg WHEN 'reset' THEN i.bar_ts < q.ts ELSE i.bar_ts + tracker.duration(s.base_timeframe) <= q.ts END
-) f;
+) e;
+
+-- name: check_journal
+-- How far each part of an account's books lies from what the journal makes of it.
+SELECT ledger_account, abs(difference) AS difference FROM dashboards.account_balance WHERE account = $1;
+
+-- name: check_postings
+-- How far the postings of an account's fills are from having equal debits and credits, fill by fill.
+SELECT coalesce(sum(abs(
+  CASE i.side WHEN 'sell' THEN i.quantity * i.price - i.cost ELSE i.cost - i.quantity * i.price END - i.realised_pnl
+)), 0)
+FROM tracker.fills i JOIN tracker.orders o USING (order_id) WHERE o.account = $1;
+
+-- name: one_snapshot
+-- Let all statements of this transaction see the same moment; it may not write.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
 
 -- name: summary_counts
 -- How many orders, refusals, fills, closed trades and open positions an account has.
