@@ -10,6 +10,7 @@ from tracker.domain.clock import Clock
 from tracker.runtime.maintenance_rules import MaintenanceRules, TaskName
 from tracker.store.archive import Purpose, make_months, read_months
 from tracker.store.database import Database, Transaction
+from tracker.store.labels import forget_labels
 from tracker.store.maintenance import (
     analyze_table,
     forget_rows,
@@ -27,6 +28,7 @@ from services.data_scheduler.settings import SchedulerSettings
 from services.data_scheduler.slices import Outcome, Slice, Tell
 
 PARITY_REPORTS = "parity_reports"
+LABELS = "strategy_labels"
 # These work on whole months of bars: one of them at a time.
 MONTHLY = frozenset({TaskName.CLUSTER_CLOSED_MONTHS, TaskName.ARCHIVE_MONTHS})
 
@@ -122,6 +124,7 @@ class Tasks:
         if event_time is not None:
             limits["scan_history"] = event_time - timedelta(days=days.scan_history_days)
             limits["ml_features"] = event_time - timedelta(days=days.ml_features_days)
+            limits[LABELS] = event_time - timedelta(days=days.strategy_labels_days)
             limits["shadow_testing_scans"] = event_time - timedelta(days=days.shadow_scans_days)
             limits["shadow_testing_trades"] = event_time - timedelta(days=days.shadow_trades_days)
             limits["shadow_returns_1h"] = event_time - timedelta(days=days.shadow_hours_days)
@@ -162,4 +165,6 @@ class Tasks:
 async def _forget(transaction: Transaction, table: str, before: datetime, at_most: int) -> int:
     if table == PARITY_REPORTS:
         return await forget_reports(transaction, before, at_most)
+    if table == LABELS:
+        return await forget_labels(transaction, before, at_most)
     return await forget_rows(transaction, table, before, at_most)

@@ -56,6 +56,9 @@ WRITERS: Mapping[str, str] = {
     "parity_checkpoints": "data_scheduler",
     "config_versions": "control",
     "promotion_verdicts": "control",
+    "label_configs": "ml_retrainer",
+    "label_cursors": "ml_retrainer",
+    "strategy_labels": "ml_retrainer",
 }
 # Each service writes its own row; dbmate's own table is nobody's.
 SHARED = {"service_heartbeats", "service_leases"}
@@ -177,7 +180,7 @@ async def test_a_function_with_its_owners_rights_is_for_its_roles_alone(url: str
     partitions = {"ensure_bar_partitions": {"tracker_data_collector", scheduler}}
     assert roles == partitions | features | {name: {scheduler} for name in (
         "begin_rewrite", "copy_next_symbol", "seal_rewrite", "swap_rewrite", "drop_rewrite", "forget_rows",
-        "refresh_aggregate", "analyze_table", "forget_shadow_rows",
+        "refresh_aggregate", "analyze_table", "forget_shadow_rows", "forget_labels",
     )}
 
 

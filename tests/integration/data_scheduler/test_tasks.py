@@ -128,6 +128,11 @@ async def test_old_rows_are_deleted_in_batches_and_young_ones_stay(house: BarHou
         " FROM generate_series(0, 410) d",
         "INSERT INTO tracker.rejected_bars (received_at, source, reason, frame)"
         " SELECT timestamptz '2024-04-05 12:00Z' - d * interval '1 day', 's', 'r', 'f' FROM generate_series(0, 99) d",
+        "INSERT INTO tracker.label_configs VALUES ('x', 'dca', '15m', 'x', '{}', '{}')",
+        "INSERT INTO tracker.strategy_labels (strategy, config_hash, symbol_id, feature_set, side, decided_at, exit_at,"
+        " outcome, market_regime, volatility, is_signal, confirmations, strength, entry, weight, features)"
+        " SELECT 'dca', 'x', 1, 1, 'long', t, t, 'censored', 'range', 'low', true, 2, 1, 1, 1, '{}' FROM ("
+        " SELECT timestamptz '2024-04-05 12:00Z' - d * interval '1 day' AS t FROM generate_series(0, 410) d) days",
     )
     rules = house_rules()
     rules = rules.model_copy(update={
@@ -139,10 +144,11 @@ async def test_old_rows_are_deleted_in_batches_and_young_ones_stay(house: BarHou
     assert await house.value("SELECT count(*) FROM tracker.scan_history") == 180 * SYMBOLS
     assert await house.value("SELECT count(*) FROM tracker.ml_features") == 401
     assert await house.value("SELECT count(*) FROM tracker.rejected_bars") == 90
+    assert await house.value("SELECT count(*) FROM tracker.strategy_labels") == 401
     runs = await house.runs("retention")
     assert len(runs) > 10
     deleted = [sum(json.loads(run["result"])["deleted"].values()) for run in runs]
-    assert sum(deleted) == 20 * SYMBOLS + 10 + 10
+    assert sum(deleted) == 20 * SYMBOLS + 10 + 10 + 10
     assert max(deleted) <= 7 * 3
 
 
