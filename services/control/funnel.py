@@ -18,6 +18,7 @@ from tracker.runtime.strategies import load_strategies, scanned_strategies
 from tracker.store.bars import read_watermarks
 from tracker.store.database import Database, Transaction
 from tracker.store.looks import (
+    AccountPlace,
     LookQuestion,
     NearLook,
     count_looks,
@@ -83,9 +84,8 @@ async def _report(
     await _check(transaction, request, known)
     looked = {*scanned, *await read_scan_watermarks(transaction)}
     chosen = [request.strategy] if request.strategy is not None else sorted(looked)
-    accounts = [each.account for each in await read_account_places(transaction)]
-    if request.account is not None:
-        accounts = [request.account]
+    places = {each.account: each for each in await read_account_places(transaction)}
+    accounts = list(places) if request.account is None else [request.account]
     until = request.until or await _last_close(transaction, [known[each] for each in chosen])
     question = LookQuestion(
         first=until - timedelta(hours=request.hours), end=until, strategies=chosen, symbols=request.symbols
@@ -94,13 +94,14 @@ async def _report(
     nearest = await read_nearest(transaction, question, NEAREST)
     blocks: list[dict[str, Any]] = []
     for strategy in chosen:
-        standing = await read_standing(
-            transaction, strategy, known[strategy], has_scanner=strategy in scanned
-        )
+        standing = await read_standing(transaction, strategy, known[strategy], scanned)
         mine = [each for each in counts if each.strategy == strategy]
         near = [each for each in nearest if each.strategy == strategy]
         common = _standing(standing, question)
-        blocks += [_block(strategy, account, mine) | common | _nearest(near, account) for account in accounts or [None]]
+        for account in accounts or [None]:
+            block = _block(strategy, account, mine)
+            waiting = _waiting(standing, block, places.get(account or ""))
+            blocks.append(block | common | waiting | _nearest(near, account))
     return {
         "hours": request.hours,
         "from": question.first.isoformat(),
@@ -158,6 +159,13 @@ def _standing(standing: Standing, question: LookQuestion) -> dict[str, Any]:
         "closes_not_scanned": unscanned,
         "behind": None if broken is None else {"where": broken.where, "says": broken.says, "do": broken.do},
     }
+
+
+def _waiting(standing: Standing, block: dict[str, Any], place: AccountPlace | None) -> dict[str, Any]:
+    """Say why signals are not answered yet, where there are such."""
+    stopped = {each["reason"] for step in block["steps"] for each in step["reasons"]}
+    through = None if place is None else place.processed_through
+    return {"waiting": standing.unread(through) if "not_reached" in stopped else None}
 
 
 def _nearest(looks: Sequence[NearLook], account: str | None) -> dict[str, Any]:

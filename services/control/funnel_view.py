@@ -62,6 +62,8 @@ def _notes(block: Mapping[str, Any]) -> list[RenderableType]:
         closes = block["closes_not_scanned"]
         waiting = f" ({closes:,} closes were not looked at)" if closes else ""
         notes.append(Text(f"! {block['behind']['says']}{waiting}. {block['behind']['do']}.", "yellow"))
+    if block["waiting"] is not None:
+        notes.append(Text(f"! {block['waiting']}.", "yellow"))
     for near in block["nearest"][:1]:
         notes.append(
             Text(

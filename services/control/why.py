@@ -77,9 +77,7 @@ async def _document(
     instrument: Instrument,
 ) -> dict[str, Any]:
     config = (await in_force(transaction, file)).config
-    standing = await read_standing(
-        transaction, config.strategy, config.timeframe, has_scanner=config.strategy in scanned
-    )
+    standing = await read_standing(transaction, config.strategy, config.timeframe, scanned)
     close = last_close(standing, request.at)
     if close is None:
         return nothing_yet(instrument.symbol, standing)

@@ -12,7 +12,7 @@ from tracker.domain.funnel import FunnelStep
 from tracker.domain.signal import Decision, SkipReason
 from tracker.domain.timeframe import EPOCH
 from tracker.quant.strategies.explain import Fact
-from tracker.runtime.standing import TRADER, Broken, Standing, shown, sign_of
+from tracker.runtime.standing import TRADER, Broken, Standing, sign_of
 from tracker.runtime.why import Decided, Input, Why
 
 # What there is until predictions are made.
@@ -25,7 +25,7 @@ def nothing_yet(symbol: str, standing: Standing) -> dict[str, Any]:
     """Return the document of a symbol of whose bars none is complete yet."""
     broken = standing.behind(EPOCH)
     return _blank(symbol, standing) | {
-        "answer": broken.says if broken else "there is no close yet",
+        "answer": f"No look: {broken.says if broken else 'there is no close yet'}.",
         "broken": _broken(broken),
     }
 
@@ -217,8 +217,7 @@ def _unanswered(why: Why, stopped_by: str | None, through: datetime | None) -> s
     if stopped_by == "no_account":
         return f"there is no account yet; {sign_of(TRADER, why.standing.signs)}"
     if stopped_by == "not_reached":
-        reached = "no minute" if through is None else f"the minutes to {shown(through)}"
-        return f"the paper trader has processed {reached}, not this one; {sign_of(TRADER, why.standing.signs)}"
+        return f"not answered yet: {why.standing.unread(through)}"
     if stopped_by == "before_account":
         return "the account began after this close"
     return "the account came past this close without an answer: the signal was more than 7 days late for it"
@@ -260,7 +259,7 @@ def failing(fact: Fact) -> str:
     """Say in words how a condition failed."""
     if fact.parts:
         missing = [failing(part) for part in fact.parts if not part.holds]
-        return f"{fact.name}, {(' and ' if fact.relation == 'all of' else ', nor: ').join(missing)}"
+        return f"{fact.name}: {(' and ' if fact.relation == 'all of' else '; ').join(missing)}"
     if fact.observed is None or fact.limit is None or fact.margin is None:
         return f"{fact.name} does not hold"
     name = f" ({fact.of})" if fact.of else ""

@@ -178,13 +178,18 @@ async def test_who_stands_still_and_what_came_nearest_is_said(owner: Database, d
         "swing has looked at the market through 2024-03-01 13:15 UTC only; nothing was ever heard of"
         " strategy_scanner_swing"
     )
-    assert "not at all yet" in channel["behind"]["says"]
+    assert channel["behind"]["says"].startswith("channel has never looked at the market; nothing was ever heard of")
     assert channel["closes_not_scanned"] == 57
     # What passed the gates is nearer than what did not, however strong that was; a signal is nearer than either.
     assert [(each["step"], each["reason"]) for each in dca["nearest"]] == [
         ("filled", "still_open"), ("approved", "cancelled"), ("approved", "expired"),
     ]  # fmt: skip
     assert [each["reason"] for each in swing["nearest"]] == ["strength_too_low", "no_setup"]
+    assert (swing["waiting"], block(report, "dca", "young")["waiting"]) == (None, None)
+    assert dca["waiting"] == (
+        "the paper trader has acted on the minutes to 2024-03-01 14:00 UTC only;"
+        " nothing was ever heard of paper_trader; it waits until channel and swing have looked"
+    )
     out = io.StringIO()
     Console(file=out, width=200).print(funnel_view(report))
     text = out.getvalue()

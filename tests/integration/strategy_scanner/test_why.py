@@ -223,8 +223,8 @@ async def test_a_look_that_the_rules_do_not_give_is_named(fleet: Any, url: str) 
 @pytest.mark.parametrize(
     ("rows", "step", "says"),
     [
-        ((), FunnelStep.SCORED, "paper: the paper trader has processed the minutes to 2022-01-18 06:00 UTC, not this"
-         " one; nothing was ever heard of paper_trader"),
+        ((), FunnelStep.SCORED, "paper: not answered yet: the paper trader has acted on the minutes to 2022-01-18 06:00"
+         " UTC only; nothing was ever heard of paper_trader"),
         (("refused",), FunnelStep.SCORED, "paper: refused, too_many_positions: 5 of 5 positions are open"),
         (("filled", "open"), FunnelStep.FILLED, "paper: approved 2, sized by risk, bought 2, still held"),
         (("expired", "void"), FunnelStep.APPROVED, "paper: approved 2, sized by risk, nothing filled: expired"),
@@ -307,7 +307,7 @@ async def test_an_unknown_symbol_is_one_sentence_and_before_any_bar_there_is_no_
         await why(url, None, symbol="BTC")
     found = await why(url, None)
     assert (found["at"], found["broken"]["where"]) == (None, "bars")
-    assert "15m bars are complete not at all yet; nothing was ever heard of data_collector" in found["answer"]
+    assert found["answer"] == "No look: no 15m bar is complete yet; nothing was ever heard of data_collector."
     assert "no close yet" in shown(found)
     request = WhyRequest(symbol="BTC-USD", strategy=None, at=None, replay=False)
     assert [each["strategy"] for each in await read_why(url, request, FILES, SCANNED)] == ["channel", "dca", "swing"]
