@@ -7,6 +7,8 @@ from pathlib import Path
 from tracker.domain.errors import ConfigError
 from tracker.quant.features.catalogue import DECISION_TIMEFRAMES
 from tracker.runtime.accounts import load_accounts
+from tracker.runtime.maintenance_rules import load_maintenance_rules
+from tracker.runtime.shadow_config import load_shadow_config
 from tracker.runtime.strategies import configured_strategies, load_rules, load_strategy, scanned_strategies
 from tracker.runtime.universe import load_universe
 
@@ -18,6 +20,8 @@ def check_configs(config_dir: Path, strategies_dir: Path) -> list[str]:
     """
     load_universe(config_dir / "universe.toml")
     load_accounts(config_dir)
+    load_maintenance_rules(config_dir)
+    load_shadow_config(config_dir)
     rules = load_rules(strategies_dir)
     configured, scanned = configured_strategies(config_dir), scanned_strategies(config_dir)
     for strategy in configured:

@@ -157,3 +157,23 @@ def test_a_scanner_of_nothing_is_told(configs: Path) -> None:
     fleet.write_text(fleet.read_text().replace('["--strategy"]', '["--strategy", "gone"]'))
     with pytest.raises(ConfigError, match="there is no rule 'gone'; known are channel, dca, swing"):
         check_configs(configs, PROJECT_ROOT / "strategies")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        ("shadow.toml", "min_trades = 100", "min_trades = 0", "gate.min_trades = 0"),
+        ("shadow.toml", "min_trades = 100", "min_trades = 100\nfewest = 100", "unknown key gate.fewest = 100"),
+        ("shadow.toml", 'window = "30d"', 'window = "2d"', "gate.window = '2d'"),
+        ("data_scheduler.toml", "longest_days = 7", "longest_days = 0", "parity.longest_days = 0"),
+        ("data_scheduler.toml", "nightly_parity = {", "# nightly_parity = {", "schedule: nightly_parity is missing"),
+    ],
+)
+def test_what_no_service_could_start_with_is_told_before(
+    configs: Path, file: str, old: str, new: str, words: str
+) -> None:
+    path = configs / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        check_configs(configs, PROJECT_ROOT / "strategies")
