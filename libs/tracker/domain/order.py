@@ -74,6 +74,8 @@ class RefusalReason(StrEnum):
     NO_EQUITY = "no_equity"
     NO_CASH = "no_cash"
     BELOW_MIN_NOTIONAL = "below_min_notional"
+    SYMBOL_HALTED = "symbol_halted"
+    STALE_PRICE = "stale_price"
     GROSS_EXPOSURE = "gross_exposure"
     SYMBOL_EXPOSURE = "symbol_exposure"
     CORRELATED_EXPOSURE = "correlated_exposure"

@@ -89,7 +89,8 @@ class Signal:
     (target = average * (1 + target_fraction)). `trail_distance` is in price, 0 for none.
     `break_even_distance` is how far above the average entry the price must have come for the stop to be raised to
     the average entry and the fees, in price, 0 for never.
-    `confidence` is the model's probability, None where no model decided.
+    `confidence` is the model's probability, None where no model decided. `priced_at` is when the symbol's last bar
+    had closed at the decision, None where that is not known.
     """
 
     strategy: Strategy
@@ -112,3 +113,4 @@ class Signal:
     volatility: Volatility = Volatility.UNKNOWN
     config_hash: str = ""
     signal_id: int = 0
+    priced_at: datetime | None = None

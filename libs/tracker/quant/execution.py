@@ -40,11 +40,17 @@ class ExecutionParams:
     slippage_cap_bps: Annotated[float, Ge(0), Le(1_000)]
     max_volume_share: Annotated[float, Gt(0), Le(1)]
     entry_valid_bars: Annotated[int, Ge(1)]
+    max_price_age_minutes: Annotated[int, Ge(0), Le(525_600)] = 0
 
     def fee_rate(self, *, maker: bool) -> float:
         """Return the fee as a fraction of the traded value."""
         # Divided, not times 1e-4, which is no decimal: 26 bps would be 0.0026000000000000003.
         return (self.maker_fee_bps if maker else self.taker_fee_bps) / BPS_PER_UNIT
+
+    @property
+    def max_price_age_seconds(self) -> float:
+        """How long ago a symbol's last bar may have closed; infinite where no price is too old."""
+        return 60.0 * self.max_price_age_minutes if self.max_price_age_minutes else math.inf
 
     def round_trip_cost(self) -> float:
         """Return how far a price must rise, as a fraction, to pay the fees of buying and selling at the market."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Gt, Le
 
-from tracker.domain.instrument import Instrument
+from tracker.domain.instrument import Instrument, InstrumentStatus
 from tracker.domain.order import RefusalReason
 from tracker.domain.signal import Side, Signal, Strategy
 from tracker.quant import risk_rules
@@ -163,6 +163,7 @@ class RiskConfig:
         p[risk_rules.LIMIT_OPEN] = limits.max_open_positions
         p[risk_rules.LIMIT_VOLUME_SHARE] = execution.max_volume_share
         p[risk_rules.LIMIT_SLIP_RESERVE] = execution.slippage_cap_bps * BPS
+        p[risk_rules.LIMIT_PRICE_AGE] = execution.max_price_age_seconds
         p[risk_rules.LIMIT_GROSS] = _unlimited(limits.max_gross_exposure)
         p[risk_rules.LIMIT_SYMBOL] = _unlimited(limits.max_symbol_exposure)
         p[risk_rules.LIMIT_CLUSTER] = _unlimited(limits.max_cluster_exposure)
@@ -229,7 +230,11 @@ def judge(
     sizer: AdaptivePositionSizer,
 ) -> Approved | Refused:
     """Decide on a signal: its quantities, or the reason why not."""
-    refused = _unusable(signal) or _over_limits(signal, portfolio, limits)
+    refused = (
+        _unusable(signal)
+        or _without_price(signal, instrument, sizer.execution)
+        or _over_limits(signal, portfolio, limits)
+    )
     return sizer.size(signal, instrument, portfolio.situation) if refused is None else refused
 
 
@@ -238,6 +243,16 @@ def _unusable(signal: Signal) -> Refused | None:
         return Refused(reason=RefusalReason.SIDE_NOT_SUPPORTED, note=f"side {signal.side}")
     defect = signal_defect(signal)
     return None if defect is None else Refused(reason=RefusalReason.INVALID_SIGNAL, note=defect)
+
+
+def _without_price(signal: Signal, instrument: Instrument, execution: ExecutionParams) -> Refused | None:
+    if instrument.status is not InstrumentStatus.ACTIVE:
+        return Refused(reason=RefusalReason.SYMBOL_HALTED, note=f"{instrument.symbol} is {instrument.status}")
+    age = 0.0 if signal.priced_at is None else (signal.decided_at - signal.priced_at).total_seconds()
+    if age <= execution.max_price_age_seconds:
+        return None
+    note = f"the last bar had closed {age / 60.0:.0f} min before, at most {execution.max_price_age_minutes} may pass"
+    return Refused(reason=RefusalReason.STALE_PRICE, note=note)
 
 
 def _over_limits(signal: Signal, portfolio: Portfolio, limits: RiskLimits) -> Refused | None:

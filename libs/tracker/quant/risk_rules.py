@@ -56,7 +56,8 @@ HALT_LOCK = 41
 ENTRY_STRENGTH = 42
 ENTRY_CONFIRMATIONS = 43
 ENTRY_CONFIDENCE = 44
-LIMIT_SIZE = 45
+LIMIT_PRICE_AGE = 45
+LIMIT_SIZE = 46
 
 # The protections, in the order in which they are named as the reason: the wider one first.
 HALT = 0

@@ -15,7 +15,7 @@ from tracker.domain.order import ENTRY_LEG, Order, OrderKey, OrderStatus, Refusa
 from tracker.domain.signal import Signal
 from tracker.domain.timeframe import EPOCH, Timeframe
 from tracker.quant.backtest.market import Span
-from tracker.quant.backtest.trading import new_ledger
+from tracker.quant.backtest.trading import active, new_ledger
 from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import Book, moment_of, seconds_of
 from tracker.quant.portfolio.engine import Engine
@@ -91,13 +91,15 @@ async def compare_ledger(
             difference("signal", key.strategy, symbol, seconds_of(key.decided_at), "acted on", "too late", "in time")
         )
     span = Span(first=seconds_of(begin), end=seconds_of(kept[1]))
-    signals = await _acted_on(transaction, account, span, late)
+    # Which symbols were halted at the time is not among what was stored.
+    missed = late | {key for key, each in orders.items() if each.reason is RefusalReason.SYMBOL_HALTED}
+    signals = await _acted_on(transaction, account, span, missed)
     told = await read_events(transaction, name)
     events = told[since.events :] if since else _since_opened(told)
     engine = await _kept_again(transaction, account, instruments, span, signals, events, since)
     book = engine.book
     mine += _answers_differ(events, engine.events)
-    was_orders = {key: each for key, each in orders.items() if key not in late}
+    was_orders = {key: each for key, each in orders.items() if key not in missed}
     mine += _rows_differ("order", was_orders, _orders_now(book, since), instruments)
     fills = await read_fills(transaction, name, oldest)
     known = {(each.order, each.bar_ts) for each in since.fills} if since else set[tuple[OrderKey, datetime]]()
@@ -127,11 +129,11 @@ def _orders_now(book: Book, since: LedgerState | None) -> dict[OrderKey, Order]:
 
 
 async def _acted_on(
-    transaction: Transaction, account: AccountRules, span: Span, late: Collection[OrderKey]
+    transaction: Transaction, account: AccountRules, span: Span, passed_over: Collection[OrderKey]
 ) -> list[Signal]:
-    """Return the signals of the span that the account acted on in time."""
+    """Return the signals of the span that the account judged."""
     only = account.rules.paper.account.strategies
-    missed = {(key.strategy, key.symbol_id, key.decided_at) for key in late}
+    missed = {(key.strategy, key.symbol_id, key.decided_at) for key in passed_over}
     return [
         each
         for each in await read_signals(transaction, moment_of(span.first), moment_of(span.end))
@@ -158,7 +160,7 @@ async def _kept_again(
     if since is None:
         engine = new_ledger(account.rules, account.hash, span.first, instruments.values(), signals)
     else:
-        book = Book(since.account, since.positions, since.orders, instruments.values(), since.memory)
+        book = Book(since.account, since.positions, since.orders, active(instruments.values()), since.memory)
         engine = Engine(book, account.rules, account.hash, signals)
     for each in events:
         if seconds_of(each.ts) <= span.first:

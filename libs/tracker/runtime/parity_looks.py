@@ -28,6 +28,8 @@ from tracker.store.paper import read_scan_watermarks, read_signals
 from tracker.store.parity import StoredLook, read_first_look, read_looks
 from tracker.store.symbols import read_symbols
 
+# What a signal has beside what its rule proposes.
+NOT_PROPOSED = ("signal_id", "confidence", "priced_at")
 SIGNAL_REASON = "setup"
 # Differences are kept with their inputs, which cost a read each.
 MOST_INPUTS = 200
@@ -211,7 +213,7 @@ def _signal_differences(
     return [
         difference("signal", config.strategy, symbol, seconds, name, value, getattr(now, name))
         for name, value in facts_of(was).items()
-        if name not in ("signal_id", "confidence") and value != _as_stored(name, getattr(now, name))
+        if name not in NOT_PROPOSED and value != _as_stored(name, getattr(now, name))
     ]
 
 

@@ -227,4 +227,5 @@ def _signal(row: Row) -> Signal:
         volatility=Volatility(row["volatility"]),
         config_hash=row["config_hash"],
         signal_id=row["signal_id"],
+        priced_at=row["priced_at"],
     )

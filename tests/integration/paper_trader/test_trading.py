@@ -196,7 +196,7 @@ async def test_no_more_than_five_positions(desk: Desk) -> None:
     names = [f"C{index}-USD" for index in range(7)]
     ids = await desk.world.list_symbols(*(Instrument(symbol_id=0, symbol=name) for name in names))
     for name in names:
-        await desk.world.bars(name, [FLAT] * 20)
+        await desk.world.bars(name, [FLAT] * 30)
     small = replace(
         RULES, risk=replace(RULES.risk, sizing=replace(RULES.risk.sizing, max_position_share=0.1))
     )
@@ -216,6 +216,48 @@ async def test_no_more_than_five_positions(desk: Desk) -> None:
         ("C6-USD", "too_many_positions"),
         ("C0-USD", "already_open"),
     ]
+
+
+async def test_a_halted_symbol_and_an_old_price_are_not_traded(desk: Desk) -> None:
+    ids = await desk.world.list_symbols(
+        Instrument(symbol_id=0, symbol="HALTED-USD"),
+        Instrument(symbol_id=0, symbol="QUIET-USD"),
+        Instrument(symbol_id=0, symbol="TRADED-USD"),
+    )
+    await desk.execute("UPDATE tracker.symbols SET status = 'paused' WHERE symbol = 'HALTED-USD'")
+    await desk.world.bars("HALTED-USD", [FLAT] * 16)
+    await desk.world.bars("QUIET-USD", [FLAT] * 9)
+    await desk.world.bars("TRADED-USD", [FLAT] * 11)
+    await desk.world.signals([make_signal(symbol_id=number, decided_at=QUARTER) for number in ids.values()])
+    await desk.world.complete(NOON + minutes(40))
+    await desk.world.scanned(NOON + minutes(60))
+    await desk.catch_up(desk.trader())
+    rows = await desk.rows(
+        "SELECT s.symbol, o.status, o.reason, o.note, o.ended_at FROM tracker.orders o "
+        "JOIN tracker.symbols s USING (symbol_id) ORDER BY s.symbol"
+    )
+    assert [(row["symbol"], row["status"], row["reason"]) for row in rows] == [
+        ("HALTED-USD", "refused", "symbol_halted"),
+        ("QUIET-USD", "refused", "stale_price"),
+        ("TRADED-USD", "expired", None),
+    ]
+    assert [row["note"] for row in rows[:2]] == [
+        "HALTED-USD is paused",
+        "the last bar had closed 6 min before, at most 5 may pass",
+    ]
+
+
+async def test_a_position_without_bars_rests_and_tells_how_old_its_price_is(desk: Desk) -> None:
+    ids = await desk.world.list_symbols(Instrument(symbol_id=0, symbol="BTC-USD"))
+    await desk.world.bars("BTC-USD", [FLAT] * 20)
+    await desk.world.signals([make_signal(symbol_id=ids["BTC-USD"], decided_at=QUARTER)])
+    await desk.world.complete(NOON + minutes(90))
+    await desk.world.scanned(NOON + minutes(90))
+    await desk.catch_up(desk.trader())
+    (position,) = await desk.rows("SELECT status, last_price, last_bar_at FROM tracker.positions")
+    assert position == {"status": "open", "last_price": 100, "last_bar_at": NOON + minutes(20)}
+    (point,) = await desk.rows("SELECT positions_value > 0 AS held FROM tracker.equity_curve ORDER BY ts DESC LIMIT 1")
+    assert point == {"held": True}
 
 
 async def test_cash_runs_out(desk: Desk) -> None:

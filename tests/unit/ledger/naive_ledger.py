@@ -91,7 +91,7 @@ class Symbol:
     seconds: int
     lot: Decimal
     least: Decimal
-    last: Decimal | None = None
+    active: bool = True
 
 
 @dataclass(slots=True)
@@ -122,6 +122,7 @@ class NaiveTrade:
     stop_is: str = "stop"
     leaving: str | None = None
     last: Decimal | None = None
+    seen_at: int = 0
     opened_at: int | None = None
     closed_at: int | None = None
     void: bool = False
@@ -239,8 +240,13 @@ class NaiveLedger:
             volume = {each: bar.volume * D(str(self.execution.max_volume_share)) for each, bar in bars.items()}
             for trade in list(self.live):
                 bar = bars.get(trade.signal.symbol_id)
-                if bar is not None and bar.ts >= trade.key[2]:
-                    pool = self.apply(trade, bar, close, volume, pool)
+                if bar is not None and trade.entry.rest > 0 and self.is_old(max(trade.seen_at, trade.key[2]), bar.ts):
+                    trade.entry.end("expired", close)
+                    self.settle(trade, close)
+                if bar is not None and trade in self.live:
+                    if bar.ts >= trade.key[2]:
+                        pool = self.apply(trade, bar, close, volume, pool)
+                    trade.last, trade.seen_at = bar.close, close
                 self.settle(trade, close)
                 if trade.entry.rest > 0 and close >= trade.entry_until:
                     trade.entry.end("expired", close)
@@ -264,8 +270,6 @@ class NaiveLedger:
         if trade.held > 0:
             trade.highest, trade.lowest = max(trade.highest, bar.high), min(trade.lowest, bar.low)
             self.raise_stop(trade, bar.close if deep else bar.high)
-        if trade.bought > 0 or trade.leaving is not None:
-            trade.last = bar.close
         if mine:
             trade.paid_now = trade.paid
         if trade.leaving is not None and trade.held > 0 and trade.leaving not in trade.orders:
@@ -276,6 +280,11 @@ class NaiveLedger:
             # An exit that begins gives the entry's rest up, and with it the claim.
             pool += claim - spent - (self.entry_claim(trade) if trade.leaving is None else D(0))
         return pool
+
+    def is_old(self, since: int, at: int) -> bool:
+        """Return whether a price is too old to buy on."""
+        most = self.execution.max_price_age_minutes
+        return most > 0 and at - since > 60 * most
 
     def raise_stop(self, trade: NaiveTrade, seen: Decimal) -> None:
         """Let the stop follow closed bars: it never falls."""
@@ -353,6 +362,11 @@ class NaiveLedger:
         prices = [signal.stop, *reversed(signal.ladder), signal.entry, signal.target]
         if any(lower >= upper for lower, upper in pairwise(prices)):
             return "invalid_signal"
+        if not self.symbols[signal.symbol_id].active:
+            return "symbol_halted"
+        priced = None if signal.priced_at is None else int(signal.priced_at.timestamp())
+        if priced is not None and self.is_old(priced, seconds(signal)):
+            return "stale_price"
         mine = (signal.strategy, signal.symbol_id)
         if any((each.signal.strategy, each.signal.symbol_id) == mine for each in self.live):
             return "already_open"
@@ -392,7 +406,7 @@ class NaiveLedger:
         with localcontext(prec=DIGITS):
             if kind in ("deposit", "withdraw"):
                 amount = D(arguments["amount"]) * (1 if kind == "deposit" else -1)
-                if -amount > self.free():
+                if amount < 0 and -amount > self.free():
                     return False
                 self.cash += amount
                 return True

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from itertools import zip_longest
 from typing import Any, ClassVar
@@ -17,7 +18,7 @@ from naive_ledger import DIGITS, NaiveBar, NaiveLedger, NaiveTrade, Symbol
 from tracker.domain.account import Account
 from tracker.domain.candle import Candle
 from tracker.domain.command import Command, CommandKind, Outcome
-from tracker.domain.instrument import Instrument
+from tracker.domain.instrument import Instrument, InstrumentStatus
 from tracker.domain.order import OrderKey, OrderStatus
 from tracker.domain.signal import Side, Signal, Strategy
 from tracker.domain.timeframe import Timeframe
@@ -46,6 +47,7 @@ VOLUMES = (D(0), D(3), D(40), D(700), D(90_000))
 SHAPES = ("plain", "trailing", "ladder", "deep ladder", "secured", "both")
 # Off the grid of prices, so that what is computed never touches one exactly.
 OFF_GRID = D("0.0037")
+HALTED = InstrumentStatus.PAUSED
 STRETCH: dict[str, st.SearchStrategy[Any]] = {
     "count": st.integers(1, 12),
     "moods": st.tuples(*[st.sampled_from(sorted(MOODS))] * len(INSTRUMENTS)),
@@ -67,6 +69,7 @@ class PaperMachine(RuleBasedStateMachine):
         most=st.integers(1, 6),
         part=st.sampled_from([0.2, 0.45, 0.9]),
         patience=st.integers(1, 4),
+        age=st.sampled_from([0, 1, 4]),
     )
     def open_account(
         self,
@@ -76,6 +79,7 @@ class PaperMachine(RuleBasedStateMachine):
         most: int,
         part: float,
         patience: int,
+        age: int,
     ) -> None:
         """Begin two ledgers with the same rules."""
         execution = ExecutionParams(
@@ -86,6 +90,7 @@ class PaperMachine(RuleBasedStateMachine):
             slippage_cap_bps=slips[2],
             max_volume_share=share,
             entry_valid_bars=patience,
+            max_price_age_minutes=age,
         )
         cash = D("10007.13")
         self.rules = TradingRules(
@@ -113,6 +118,7 @@ class PaperMachine(RuleBasedStateMachine):
         self.minute = BEGIN
         self.ticks = {each.symbol_id: 1600 for each in INSTRUMENTS}
         self.halted: dict[int, int] = {}
+        self.seen: dict[int, datetime] = {}
         self.signals: list[Signal] = []
         self.commands: list[tuple[Command, int]] = []
         self.seen_fills = self.seen_in_all = 0
@@ -163,7 +169,11 @@ class PaperMachine(RuleBasedStateMachine):
 
     def step(self, close: int, bars: Mapping[int, NaiveBar]) -> None:
         """Take both ledgers through a minute and hold them against each other."""
-        signals = sorted(self.signals, key=lambda each: (_symbol(each.symbol_id), each.strategy))
+        self.seen.update(dict.fromkeys(bars, moment_of(close)))
+        signals = [
+            replace(each, priced_at=self.seen.get(each.symbol_id))
+            for each in sorted(self.signals, key=lambda each: (_symbol(each.symbol_id), each.strategy))
+        ]
         engine = Engine(self.book, self.rules, "rules", signals)
         for number, bar in bars.items():
             candle = Candle(
@@ -258,6 +268,12 @@ class PaperMachine(RuleBasedStateMachine):
         """Begin anew from the rows; a symbol may have no bars for a while, and money may come in or go out."""
         if minutes > 20:
             self.halted[number] = self.minute + 60 * minutes
+        # A symbol that is halted by name may have bars or not.
+        self.naive.symbols[number].active = minutes % 4 != 0
+        self.rows.instruments = [
+            replace(each, status=InstrumentStatus.ACTIVE if self.naive.symbols[each.symbol_id].active else HALTED)
+            for each in INSTRUMENTS
+        ]
         if amount % 3 == 0:
             kind = CommandKind.DEPOSIT if amount > 0 else CommandKind.WITHDRAW
             self.ask(kind, {"amount": str(D(abs(amount) + 1) / 100)})
@@ -365,7 +381,7 @@ class PaperMachine(RuleBasedStateMachine):
         if hasattr(self, "naive"):
             self.counts["runs"] += 1
             self.counts["closed trades"] += len(self.naive.closed)
-            self.counts["refused"] += len(self.naive.refused)
+            self.counts.update(f"refused for {each}" for each in self.naive.refused.values())
             self.counts["roundings that the engine was asked for"] += self.naive.doubts
 
 

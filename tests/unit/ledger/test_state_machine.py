@@ -37,7 +37,7 @@ def test_the_ledger_is_never_apart_from_a_naive_one() -> None:
     run(PaperMachine)
     counts = PaperMachine.counts
     print(dict(sorted(counts.items())))
-    for what in ("fills", "restarts", "closed trades", "refused"):
+    for what in ("fills", "restarts", "closed trades", "refused for stale_price", "refused for already_open"):
         assert counts[what] > 0, what
 
 

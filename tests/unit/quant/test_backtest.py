@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from quant_builders import M15, START, walk
 from tracker.domain.account import Account
 from tracker.domain.errors import InputError
 from tracker.domain.instrument import Instrument
-from tracker.domain.order import OrderStatus
+from tracker.domain.order import Order, OrderStatus
 from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.backtest import BacktestPlan, BacktestResult, Span, SymbolMarket, finest_candles, run_backtest
@@ -55,6 +56,12 @@ def plan_of(strategy: Strategy, first: int, end: int, **changes: float) -> Backt
 def liquid(bars: BarArrays) -> BarArrays:
     """Return the bars with enough volume to fill any of our orders."""
     return replace(bars, volume=bars.volume * 1e5)
+
+
+def some_of(bars: BarArrays, rng: np.random.Generator) -> BarArrays:
+    """Return the bars with two of five missing."""
+    kept = np.flatnonzero(rng.random(len(bars)) < 0.6)
+    return BarArrays(**{each.name: getattr(bars, each.name)[kept] for each in fields(BarArrays)})
 
 
 def market(number: int, fine: BarArrays) -> SymbolMarket:
@@ -114,6 +121,49 @@ def strict(protected: bool = True, **limits: float | None) -> TradingRules:
     )
 
 
+def refusals(book: Book) -> list[Order]:
+    """Return the orders that were refused."""
+    return [each for each in book.changes().new_orders if each.status is OrderStatus.REFUSED]
+
+
+def decided_alike(strategy: Strategy, rules: TradingRules, markets: list[SymbolMarket]) -> Book:
+    """Trade in bulk and in the ledger, see that every decision and every trade is the same, and return the book."""
+    end = int(markets[0].decision.ts[-1]) + M15
+    plan = replace(plan_of(strategy, START + 20 * 86_400, end), trading=rules)
+    result = run_backtest(plan, markets, trade_all)
+    signals = ledger_signals(plan, result.looks, markets)
+    book = trade_in_ledger(rules, plan.rules_hash, plan.span, markets, signals).engine.book
+    assert {each.signal_id: each.reason for each in refusals(book)} == {
+        row + 1: REFUSALS[result.traded.verdicts[row]] for row in np.flatnonzero(result.traded.verdicts > 0).tolist()
+    }
+    trades = result.traded.trades
+    assert [seconds_of(each.exit_time) for each in book.trades] == trades.exit_time.tolist()
+    assert [float(each.pnl) for each in book.trades] == pytest.approx(trades.pnl.tolist(), rel=1e-7, abs=1e-6)
+    return book
+
+
+def test_an_old_price_is_not_traded_on_in_bulk_nor_in_the_ledger() -> None:
+    execution = replace(TRADING.paper.execution, max_price_age_minutes=5, entry_valid_bars=12, max_volume_share=1e-6)
+    rules = replace(strict(protected=False), paper=replace(TRADING.paper, execution=execution))
+    rng = np.random.default_rng(5)
+    fine = [walk(12_000, seed=number, step=300) for number in range(1, 5)]
+    # Most quarters have a bar, and often not the last one; what there is of volume fills an entry in parts.
+    markets = [market(number, some_of(liquid(each), rng)) for number, each in enumerate(fine, start=1)]
+    seen: set[str] = set()
+    for strategy in RULES:
+        book = decided_alike(strategy, rules, markets)
+        seen |= {str(each.reason) for each in refusals(book)}
+        entries = [each for each in book.changes().new_orders if each.key.leg == "entry"]
+        early = [
+            each
+            for each in entries
+            if each.status is OrderStatus.EXPIRED and each.ended_at is not None
+            and each.ended_at < each.placed_at + timedelta(minutes=60)
+        ]
+        seen |= {"expired early"} if early else set()
+    assert seen >= {"stale_price", "expired early"}
+
+
 def test_limits_and_protections_bite_alike_in_bulk_and_in_the_ledger() -> None:
     clustered = strict(max_cluster_exposure=0.3, cluster_correlation=0.05)
     crowded = strict(protected=False, max_cluster_exposure=None, max_open_positions=1)
@@ -124,20 +174,8 @@ def test_limits_and_protections_bite_alike_in_bulk_and_in_the_ledger() -> None:
     markets = [market(number, liquid(walk(12_000, seed=number, step=300))) for number in range(1, 7)]
     seen: set[str] = set()
     for strategy, rules in cases:
-        end = int(markets[0].decision.ts[-1]) + M15
-        plan = replace(plan_of(strategy, START + 20 * 86_400, end), trading=rules)
-        result = run_backtest(plan, markets, trade_all)
-        signals = ledger_signals(plan, result.looks, markets)
-        book = trade_in_ledger(rules, plan.rules_hash, plan.span, markets, signals).engine.book
-        refused = [each for each in book.changes().new_orders if each.status is OrderStatus.REFUSED]
-        assert {each.signal_id: each.reason for each in refused} == {
-            row + 1: REFUSALS[result.traded.verdicts[row]]
-            for row in np.flatnonzero(result.traded.verdicts > 0).tolist()
-        }
-        trades = result.traded.trades
-        assert [seconds_of(each.exit_time) for each in book.trades] == trades.exit_time.tolist()
-        assert [float(each.pnl) for each in book.trades] == pytest.approx(trades.pnl.tolist(), rel=1e-7, abs=1e-6)
-        seen |= {str(each.reason) for each in refused} | {each.protection.value for each in book.guard.locks}
+        book = decided_alike(strategy, rules, markets)
+        seen |= {str(each.reason) for each in refusals(book)} | {each.protection.value for each in book.guard.locks}
     assert seen >= {
         "gross_exposure", "correlated_exposure", "stop_streak", "cool_down", "low_profit", "daily_loss", "drawdown",
         "halt", "halted", "too_many_positions", "below_account_threshold",

@@ -9,7 +9,7 @@ import numpy as np
 
 from tracker.domain.account import Account
 from tracker.domain.errors import InputError
-from tracker.domain.instrument import Instrument
+from tracker.domain.instrument import Instrument, InstrumentStatus
 from tracker.domain.money import decimal_of
 from tracker.domain.order import RefusalReason
 from tracker.domain.signal import Signal
@@ -22,7 +22,7 @@ from tracker.quant.bars import Floats, Ints
 from tracker.quant.bulk import desk
 from tracker.quant.bulk.desk import Market, new_desk, new_record, still_live
 from tracker.quant.paper import TradingRules
-from tracker.quant.portfolio.book import Book, moment_of
+from tracker.quant.portfolio.book import Book, moment_of, seconds_of
 from tracker.quant.portfolio.engine import Engine
 from tracker.quant.portfolio.guard import PROTECTIONS
 from tracker.quant.portfolio.guard import REFUSALS as LOCK_REFUSALS
@@ -43,6 +43,7 @@ REFUSALS = (
     RefusalReason.CORRELATED_EXPOSURE,
     RefusalReason.BELOW_ACCOUNT_THRESHOLD,
     *(LOCK_REFUSALS[each] for each in PROTECTIONS),
+    RefusalReason.STALE_PRICE,
 )
 FILLS_A_SIGNAL = 4
 # In the kernel's order.
@@ -63,9 +64,12 @@ class Traded:
 
 
 def bulk_market(markets: Sequence[SymbolMarket], rules: TradingRules, span: Span) -> Market:
-    """Return the symbols in the order of their names, with the candles that close after the span's begin."""
+    """Return the symbols in the order of their names, with the candles that close after the span's begin.
+
+    Each has the candle before as well, which tells how old its price was until the next one closed.
+    """
     ordered = sorted(markets, key=lambda each: each.instrument.symbol)
-    begins = [each.candles.index_from(span.first + 1) for each in ordered]
+    begins = [max(each.candles.index_from(span.first + 1) - 1, 0) for each in ordered]
     counts = [len(each.candles) - begin for each, begin in zip(ordered, begins, strict=True)]
     offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     bars, closes = np.empty((int(offsets[-1]), len(BAR_COLUMNS))), np.empty(int(offsets[-1]), dtype=np.int64)
@@ -161,9 +165,13 @@ def ends_by_signal(ended: Floats, live: Floats, signals: int) -> Floats:
 def ledger_signals(plan: BacktestPlan, looks: Sequence[Looks], markets: Sequence[SymbolMarket]) -> list[Signal]:
     """Return the signals as the database would hold them, numbered in the order in which they are acted on."""
     names = {each.instrument.symbol_id: each.instrument.symbol for each in markets}
+    series = {each.instrument.symbol_id: each.candles for each in markets}
     found = [each for look in looks for each in signals_in(look, plan.rule, plan.config_hash)]
     found.sort(key=lambda each: (each.decided_at, names[each.symbol_id], each.strategy))
-    return [replace(each, signal_id=number) for number, each in enumerate(found, start=1)]
+    return [
+        replace(each, signal_id=number, priced_at=series[each.symbol_id].last_close(seconds_of(each.decided_at)))
+        for number, each in enumerate(found, start=1)
+    ]
 
 
 def trade_in_ledger(
@@ -196,4 +204,9 @@ def new_ledger(
     account = Account(
         account=params.name, currency=params.currency, start_cash=cash, opened_at=moment_of(first), cash=cash
     )
-    return Engine(Book(account, (), (), list(instruments)), trading, rules_hash, signals)
+    return Engine(Book(account, (), (), active(instruments)), trading, rules_hash, signals)
+
+
+def active(instruments: Iterable[Instrument]) -> list[Instrument]:
+    """Return instruments as they count in the past, of which it is not known when one was halted: none was."""
+    return [replace(each, status=InstrumentStatus.ACTIVE) for each in instruments]

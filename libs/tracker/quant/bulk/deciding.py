@@ -32,6 +32,7 @@ from tracker.quant.bulk.desk import (
     SLOT_RANK,
     SLOT_SYMBOL,
     SLOT_WIDTH,
+    STALE_PRICE,
     SUM_CASH,
     SUM_EQUITY,
     SUM_FREE,
@@ -97,6 +98,7 @@ from tracker.quant.risk_rules import (
     LIMIT_CLUSTER,
     LIMIT_GROSS,
     LIMIT_OPEN,
+    LIMIT_PRICE_AGE,
     LIMIT_SLIP_RESERVE,
     LIMIT_SYMBOL,
     REDUCE_AT,
@@ -134,7 +136,8 @@ def take_signals(
 
 
 def _decide(plans: Plans, market: Market, desk: Desk, limits: Floats, rules: Floats, signal: int) -> int:
-    verdict = _refusal(plans, desk, limits, signal)
+    first = _next_bar(market, plans.symbol_of[signal], plans.times[signal])
+    verdict = _refusal(plans, market, desk, limits, signal, first)
     if verdict != TAKEN:
         return verdict
     symbol, rank, live = plans.symbol_of[signal], plans.rank_of[signal], desk.counters[LIVE]
@@ -144,14 +147,12 @@ def _decide(plans: Plans, market: Market, desk: Desk, limits: Floats, rules: Flo
         return verdict
     while place < live and _is_before(desk.slots[desk.order[place]], symbol, rank):
         place += 1
-    begin, end = market.offsets[symbol], market.offsets[symbol + 1]
     desk.slots[slot, SLOT_OWNER] = desk.counters[BASE] + signal
     desk.slots[slot, SLOT_SYMBOL], desk.slots[slot, SLOT_RANK] = symbol, rank
     desk.values[slot, VALUE_LAST] = desk.values[slot, VALUE_FLOW] = 0.0
-    first = begin + _first_after(market.closes[begin:end], plans.times[signal])
     desk.slots[slot, SLOT_NEXT], desk.slots[slot, SLOT_NEWS] = first, 0
     # Where only longer bars are left of the past, the entry lives until the one that was open at its end closes.
-    if first < end and market.bars[first, BAR_TS] < desk.trades[slot, ENTRY_UNTIL]:
+    if first < market.offsets[symbol + 1] and market.bars[first, BAR_TS] < desk.trades[slot, ENTRY_UNTIL]:
         desk.trades[slot, ENTRY_UNTIL] = max(desk.trades[slot, ENTRY_UNTIL], market.closes[first])
     desk.sums[SUM_FREE] -= reserved_cash(desk, slot, rules)
     for later in range(live, place, -1):
@@ -161,11 +162,13 @@ def _decide(plans: Plans, market: Market, desk: Desk, limits: Floats, rules: Flo
     return TAKEN
 
 
-def _refusal(plans: Plans, desk: Desk, limits: Floats, signal: int) -> int:
-    """Return why a signal may not be traded whatever its size, or TAKEN."""
+def _refusal(plans: Plans, market: Market, desk: Desk, limits: Floats, signal: int, first: Integer) -> int:
+    """Return why a signal may not be traded whatever its size, or TAKEN; `first` is the symbol's next bar."""
     plan, symbol, rank = plans.plans[signal], plans.symbol_of[signal], plans.rank_of[signal]
     if lacks(limits, plan[PLAN_STRENGTH], plan[PLAN_CONFIRMATIONS], plan[PLAN_CONFIDENCE]) != 0:
         return TOO_WEAK
+    if _is_old(market, symbol, first, plans.times[signal], limits):
+        return STALE_PRICE
     for place in range(desk.counters[LIVE]):
         mine = desk.slots[desk.order[place]]
         if mine[SLOT_SYMBOL] == symbol and mine[SLOT_RANK] == rank:
@@ -307,6 +310,17 @@ def reserved_cash(desk: Desk, slot: Integer, rules: Floats) -> float:
         rung = desk.rungs[slot, index]
         total += rung[RUNG_PRICE] * (1.0 + rules[MAKER_FEE]) * rung[RUNG_REST]
     return total
+
+
+def _next_bar(market: Market, symbol: Integer, minute: Integer) -> Integer:
+    """Return the row of a symbol's first bar that closes after `minute`."""
+    begin, end = market.offsets[symbol], market.offsets[symbol + 1]
+    return begin + _first_after(market.closes[begin:end], minute)
+
+
+def _is_old(market: Market, symbol: Integer, first: Integer, minute: Integer, limits: Floats) -> bool:
+    """Return whether the last bar before row `first` closed too long ago."""
+    return first > market.offsets[symbol] and minute - market.closes[first - 1] > limits[LIMIT_PRICE_AGE]
 
 
 def _first_after(closes: Ints, minute: int) -> int:

@@ -85,6 +85,7 @@ TOO_EXPOSED_CLUSTER = 8
 TOO_WEAK = 9
 # And from here on one for each protection of `tracker.quant.risk_rules`, in its order.
 LOCKED = 10
+STALE_PRICE = LOCKED + risk_rules.PROTECTIONS
 
 # A fill, a row of `fills`; its first numbers after the signal are those of the kernel.
 FILL_SIGNAL = 0

@@ -72,6 +72,7 @@ from tracker.quant.kernel import (
     LEG_EXIT,
     LOWEST,
     MAKER_FEE,
+    OPENS_FROM,
     OUT_AT_OPEN,
     OUT_LEG,
     OUT_MAKER,
@@ -90,6 +91,7 @@ from tracker.quant.kernel import (
 )
 from tracker.quant.risk_rules import (
     HALTED,
+    LIMIT_PRICE_AGE,
     LIMIT_VOLUME_SHARE,
     MARK_SECONDS,
     mark,
@@ -180,7 +182,10 @@ def _fill(market: Market, desk: Desk, limits: Floats, rules: Floats, minute: int
     while place < desk.counters[LIVE]:
         slot = desk.order[place]
         if desk.slots[slot, SLOT_NEWS] == minute:
-            if not _apply(market.bars[desk.slots[slot, SLOT_NEXT]], desk, slot, limits, rules, minute, record):
+            if _is_stale(market, desk, slot, limits):
+                desk.trades[slot, ENTRY_REST] = 0.0
+            bar = market.bars[desk.slots[slot, SLOT_NEXT]]
+            if not is_done(desk.trades[slot]) and not _apply(bar, desk, slot, limits, rules, minute, record):
                 return False
             desk.slots[slot, SLOT_NEWS] = 0
             desk.slots[slot, SLOT_NEXT] += 1
@@ -195,6 +200,14 @@ def _fill(market: Market, desk: Desk, limits: Floats, rules: Floats, minute: int
         else:
             place += 1
     return True
+
+
+def _is_stale(market: Market, desk: Desk, slot: Integer, limits: Floats) -> bool:
+    """Return whether an entry waits on a price that was too old when the next bar opened."""
+    at, before = desk.slots[slot, SLOT_NEXT], desk.trades[slot, OPENS_FROM]
+    if at > market.offsets[desk.slots[slot, SLOT_SYMBOL]]:
+        before = max(before, market.closes[at - 1])
+    return desk.trades[slot, ENTRY_REST] > 0.0 and market.bars[at, BAR_TS] - before > limits[LIMIT_PRICE_AGE]
 
 
 def _apply(bar: Floats, desk: Desk, slot: Integer, limits: Floats, rules: Floats, minute: int, record: Record) -> bool:

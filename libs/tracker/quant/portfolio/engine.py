@@ -139,14 +139,24 @@ class Engine:
         minute = _Minute(close, self.book.free_cash(self._execution) if entering else 0.0, {})
         for live in trades:
             candle = self._candles.get(live.instrument.symbol_id, {}).get(close)
-            if candle is not None:
+            if candle is not None and self._is_stale(live, candle):
+                self._give_up_entry(live, close)
+            if candle is not None and live.position.live:
                 self._apply(live, candle, minute)
                 self._note_closed(closed, close)
                 closed = len(self.book.trades)
             if live.trade.entry_rest > 0.0 and close >= live.trade.entry_until:
-                live.trade.entry_rest, live.touched = 0.0, True
-                settle_orders(self.book, live, moment_of(close))
+                self._give_up_entry(live, close)
         return len(self.book.fills) > before
+
+    def _is_stale(self, live: LiveTrade, candle: Candle) -> bool:
+        """Return whether an entry waits on a price that was too old when a bar opened."""
+        age = candle.ts - max(live.last_at, live.trade.opens_from)
+        return live.trade.entry_rest > 0.0 and age > self._execution.max_price_age_seconds
+
+    def _give_up_entry(self, live: LiveTrade, close: int) -> None:
+        live.trade.entry_rest, live.touched = 0.0, True
+        settle_orders(self.book, live, moment_of(close))
 
     def _apply(self, live: LiveTrade, candle: Candle, minute: _Minute) -> None:
         trade = live.trade
@@ -159,6 +169,7 @@ class Engine:
         claim = self._entry_claim(live)
         executions = walk_bar(trade, candle, self._execution, budget, minute.pool + claim)
         if not executions and trade.bought == 0.0 and trade.leaving is None:
+            live.see(candle.close, minute.close)
             return
         fills = len(self.book.fills)
         book_executions(self.book, live, executions, candle, moment_of(minute.close), self._execution)

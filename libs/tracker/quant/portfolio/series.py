@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from tracker.domain.candle import Candle
+from tracker.domain.timeframe import EPOCH
 from tracker.quant.bars import BarArrays, Bools, Floats, Ints
 from tracker.quant.execution import observe
 from tracker.quant.trade import Trade
@@ -47,6 +49,11 @@ class CandleSeries(Mapping[int, Candle]):
             float(bars.close[index]),
             float(bars.volume[index]),
         )
+
+    def last_close(self, moment: int) -> datetime | None:
+        """Return when the last bar had closed at a moment (Unix seconds); None before the first."""
+        index = self.index_from(moment + 1) - 1
+        return EPOCH + timedelta(seconds=int(self.closes[index])) if index >= 0 else None
 
     def index_from(self, close: int) -> int:
         """Return the index of the first bar that closes at `close` or later."""
