@@ -85,3 +85,7 @@ class LeaseLostError(TrackerError):
     """Another replica holds the lease this service needs."""
 
     retryable = True
+
+
+class ModelError(TrackerError):
+    """A model cannot be used as it is stored."""
