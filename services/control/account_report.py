@@ -46,6 +46,8 @@ def show_account(settings: ControlSettings, name: str) -> dict[str, Any]:
 
     async def work(transaction: Transaction) -> dict[str, Any]:
         rows = await known_accounts(transaction, settings, name)
+        if name not in {*rows, *(each.name for each in load_accounts(settings.config_dir))}:
+            raise InputError(f"NAME: {name!r} is not open yet: the command waits for the paper trader")
         account, row = rules_in_force(settings, rows, name), rows.get(name)
         figures = await read_figures(transaction, name)
         return {
@@ -63,13 +65,14 @@ def show_account(settings: ControlSettings, name: str) -> dict[str, Any]:
 
 
 async def known_accounts(transaction: Transaction, settings: ControlSettings, name: str) -> dict[str, AccountRow]:
-    """Return the accounts of the database; raises InputError where neither they nor the files hold one called so."""
+    """Return the accounts of the database.
+
+    Raises InputError where neither they nor the files hold one called so, nor a command that waits opens it.
+    """
     rows = {each.account: each for each in await read_accounts(transaction)}
     opening = {each.account for each in await read_waiting(transaction, name) if each.kind is CommandKind.OPEN}
     if name not in {*rows, *opening, *(each.name for each in load_accounts(settings.config_dir))}:
         raise InputError(f"NAME: {name!r} is no account; {names_of(settings, rows)}")
-    if name in opening and name not in rows:
-        raise InputError(f"NAME: account {name!r} is not open yet: the paper trader opens it as soon as it runs")
     return rows
 
 

@@ -9,6 +9,16 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+# What fits a terminal; --json has everything.
+_SHOWN: Mapping[str, Sequence[str]] = {
+    "rules": ("name", "value", "from"),
+    "positions": ("strategy", "symbol", "quantity", "average_price", "last_price", "stop_price", "unrealised_pnl"),
+    "resting_orders": ("strategy", "symbol", "leg", "side", "quantity", "filled_quantity", "limit_price"),
+    "last_trades": ("exit_time", "strategy", "symbol", "entry_price", "exit_price", "pnl", "exit_reason"),
+    "locks": ("protection", "symbol", "until", "note"),
+    "events": ("at", "kind", "outcome", "amount", "note"),
+    "waiting_commands": ("command_id", "kind", "arguments"),
+}
 _OUTCOMES = {"done": "green", "refused": "bold red", "waiting": "yellow"}
 
 
@@ -32,13 +42,9 @@ def account_view(report: Mapping[str, Any]) -> RenderableType:
     account = report["account"]
     state = Text(f"{account['state']}; books {account['books']}, acted on through {account['processed_through']}")
     parts: list[RenderableType] = [accounts_view({"accounts": [account]}), state]
-    for title, name in (
-        ("rules", "rules"), ("positions", "positions"), ("resting orders", "resting_orders"),
-        ("last trades", "last_trades"), ("locks", "locks"), ("events", "events"),
-        ("commands without an answer", "waiting_commands"),
-    ):  # fmt: skip
-        rows = report[name]
-        parts += [Text(), _table(title, rows) if rows else Text(f"no {title}", "dim")]
+    for name, columns in _SHOWN.items():
+        title, rows = name.replace("_", " "), report[name]
+        parts += [Text(), _table(title, columns, rows) if rows else Text(f"no {title}", "dim")]
     return Group(*parts)
 
 
@@ -51,10 +57,15 @@ def answer_view(report: Mapping[str, Any]) -> RenderableType:
     )
 
 
-def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(*(name.replace("_", " ") for name in rows[0]), title=title, title_justify="left", box=None)
+def _table(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
+    heads = [name.removesuffix("_price").removesuffix("_time").replace("_", " ") for name in columns]
+    wrapped = ("note", "arguments", "value")
+    table = Table(
+        *(Column(head, no_wrap=name not in wrapped) for head, name in zip(heads, columns, strict=True)),
+        title=title, title_justify="left", box=None, padding=(0, 1, 0, 0),
+    )  # fmt: skip
     for row in rows:
-        table.add_row(*(_cell(name, value) for name, value in row.items()))
+        table.add_row(*(_cell(name, row[name]) for name in columns))
     return table
 
 
@@ -64,8 +75,8 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {each}" for key, each in value.items()) or "-"
     if isinstance(value, float):
-        return f"{value:,.2f}" if name in ("amount", "pnl", "fees", "unrealised_pnl") else f"{value:.10g}"
-    return _moment(value) if name == "at" or name.endswith(("_at", "_time")) else str(value)
+        return f"{value:,.2f}" if name in ("amount", "pnl", "unrealised_pnl") else f"{value:.7g}"
+    return _moment(value) if name in ("at", "until", "exit_time") else str(value)
 
 
 def _gain(value: float) -> Text:

@@ -34,7 +34,8 @@ def close_books(book: Book, cash: Decimal, at: datetime, rules: ExecutionParams)
     book.account = book_cash(book.account, amount)
     book.guard.begin_anew(seconds_of(at), float(cash))
     sold = f"{len(trades)} trades ended at their last closes, " if trades else ""
-    return Answer.done(f"{sold}books closed with {left:f} {currency}, new ones begin with {cash:f} {currency}", amount)
+    said = f"books closed with {left:.2f} {currency}, new ones begin with {cash:f} {currency}"
+    return Answer.done(sold + said, amount)
 
 
 def _end(book: Book, live: LiveTrade, at: datetime, rules: ExecutionParams) -> None:
