@@ -17,7 +17,7 @@ import numpy as np
 from numba.core import config
 
 from tracker.quant import kernel, pricing, risk_rules
-from tracker.quant.bulk import deciding, desk, trading
+from tracker.quant.bulk import alone, deciding, desk, trading
 from tracker.quant.shadow import swarm
 
 
@@ -46,7 +46,7 @@ def _keep_code_in(folder: Path) -> None:
 
     numba itself only looks at the file of the function called, not at those of the functions that it calls.
     """
-    sources = (each.__file__ for each in (pricing, kernel, risk_rules, desk, deciding, trading, swarm))
+    sources = (each.__file__ for each in (pricing, kernel, risk_rules, desk, deciding, trading, swarm, alone))
     text = b"".join(Path(each).read_bytes() for each in sources if each is not None)
     versions = f"{numba.__version__} {np.__version__}".encode()
     place = folder / f"machine-code-{hashlib.sha256(text + versions).hexdigest()[:16]}"
@@ -64,8 +64,9 @@ def _writable() -> Path:
 
 
 _keep_code_in(_writable())
-_CODE = compiled((pricing, kernel, risk_rules, deciding, trading, swarm))
+_CODE = compiled((pricing, kernel, risk_rules, deciding, trading, swarm, alone))
 walk = _CODE["walk"]
 trade_all = _CODE["trade_all"]
 resume = _CODE["resume"]
 trade_many = _CODE["trade_many"]
+trade_alone = _CODE["trade_alone"]

@@ -14,6 +14,7 @@ from tracker.quant.backtest.market import Span, SymbolMarket
 from tracker.quant.bars import BarArrays
 from tracker.quant.feature_rows import (
     ContextTable,
+    FeatureRows,
     SymbolPast,
     context_names,
     context_tables,
@@ -39,6 +40,16 @@ class Looks:
     proposals: Proposals
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolRows:
+    """One symbol's bars that had closed by the end of a span, and the `rows` of the features `names` within it."""
+
+    symbol_id: int
+    bars: BarArrays
+    names: tuple[str, ...]
+    rows: FeatureRows
+
+
 def look_at(
     markets: Sequence[SymbolMarket], rule: StrategyRule[Any], params: Any, timeframe: Timeframe, span: Span
 ) -> Iterator[Looks]:
@@ -46,7 +57,14 @@ def look_at(
 
     Features that compare symbols do so among `markets`.
     """
-    names = features_read(rule)
+    for each in symbol_rows(markets, features_read(rule), timeframe, span):
+        yield looks_of(each, rule, params, timeframe, span)
+
+
+def symbol_rows(
+    markets: Sequence[SymbolMarket], names: Sequence[str], timeframe: Timeframe, span: Span
+) -> Iterator[SymbolRows]:
+    """Compute the named features at every close of a span, symbol after symbol; as look_at."""
     first_ts = span.first - timeframe.seconds + 1
     reference = reference_of({each.instrument.symbol: each.instrument.symbol_id for each in markets})
     groups = [list(markets)] if needs_all_symbols(names) else [[each] for each in markets]
@@ -55,15 +73,25 @@ def look_at(
         rows = feature_rows(pasts, timeframe.seconds, first_ts, reference=reference, names=names)
         for market in group:
             symbol_id = market.instrument.symbol_id
-            bars, found = pasts[symbol_id].bars, rows[symbol_id]
-            frame = feature_frame(
-                close=bars.close[len(bars) - len(found.ts) :],
-                decided_at=found.ts + timeframe.seconds,
-                values=found.values,
-                names=names,
-                own=own_columns(rule, params, bars, timeframe.seconds, first_ts),
+            yield SymbolRows(
+                symbol_id=symbol_id, bars=pasts[symbol_id].bars, names=tuple(names), rows=rows[symbol_id]
             )
-            yield Looks(symbol_id=symbol_id, frame=frame, proposals=rule.evaluate(frame, params))
+
+
+def looks_of(found: SymbolRows, rule: StrategyRule[Any], params: Any, timeframe: Timeframe, span: Span) -> Looks:
+    """Evaluate a rule on rows that hold all features it reads."""
+    names, bars, rows = features_read(rule), found.bars, found.rows
+    values = rows.values
+    if names != found.names:
+        values = values[:, [found.names.index(name) for name in names]]
+    frame = feature_frame(
+        close=bars.close[len(bars) - len(rows.ts) :],
+        decided_at=rows.ts + timeframe.seconds,
+        values=values,
+        names=names,
+        own=own_columns(rule, params, bars, timeframe.seconds, span.first - timeframe.seconds + 1),
+    )
+    return Looks(symbol_id=found.symbol_id, frame=frame, proposals=rule.evaluate(frame, params))
 
 
 def signals_in(looks: Looks, rule: StrategyRule[Any], config_hash: str) -> list[Signal]:

@@ -136,7 +136,7 @@ def take_signals(
 
 
 def _decide(plans: Plans, market: Market, desk: Desk, limits: Floats, rules: Floats, signal: int) -> int:
-    first = _next_bar(market, plans.symbol_of[signal], plans.times[signal])
+    first = next_bar(market, plans.symbol_of[signal], plans.times[signal])
     verdict = _refusal(plans, market, desk, limits, signal, first)
     if verdict != TAKEN:
         return verdict
@@ -151,9 +151,7 @@ def _decide(plans: Plans, market: Market, desk: Desk, limits: Floats, rules: Flo
     desk.slots[slot, SLOT_SYMBOL], desk.slots[slot, SLOT_RANK] = symbol, rank
     desk.values[slot, VALUE_LAST] = desk.values[slot, VALUE_FLOW] = 0.0
     desk.slots[slot, SLOT_NEXT], desk.slots[slot, SLOT_NEWS] = first, 0
-    # Where only longer bars are left of the past, the entry lives until the one that was open at its end closes.
-    if first < market.offsets[symbol + 1] and market.bars[first, BAR_TS] < desk.trades[slot, ENTRY_UNTIL]:
-        desk.trades[slot, ENTRY_UNTIL] = max(desk.trades[slot, ENTRY_UNTIL], market.closes[first])
+    let_entry_live(desk.trades[slot], market, first, market.offsets[symbol + 1])
     desk.sums[SUM_FREE] -= reserved_cash(desk, slot, rules)
     for later in range(live, place, -1):
         desk.order[later] = desk.order[later - 1]
@@ -167,7 +165,7 @@ def _refusal(plans: Plans, market: Market, desk: Desk, limits: Floats, signal: i
     plan, symbol, rank = plans.plans[signal], plans.symbol_of[signal], plans.rank_of[signal]
     if lacks(limits, plan[PLAN_STRENGTH], plan[PLAN_CONFIRMATIONS], plan[PLAN_CONFIDENCE]) != 0:
         return TOO_WEAK
-    if _is_old(market, symbol, first, plans.times[signal], limits):
+    if is_old(market, symbol, first, plans.times[signal], limits[LIMIT_PRICE_AGE]):
         return STALE_PRICE
     for place in range(desk.counters[LIVE]):
         mine = desk.slots[desk.order[place]]
@@ -190,10 +188,7 @@ def _size(plans: Plans, market: Market, desk: Desk, slot: Integer, limits: Float
     """Lay a signal's trade out in a free slot, as `tracker.quant.sizing.AdaptivePositionSizer` sizes it."""
     plan, weights, ladder = plans.plans[signal], plans.weights[signal], plans.ladders[signal]
     symbol = market.symbols[plans.symbol_of[signal]]
-    width = 0
-    while width < len(ladder) and not math.isnan(ladder[width]):
-        width += 1
-    desk.slots[slot, SLOT_WIDTH] = width
+    width = desk.slots[slot, SLOT_WIDTH] = rungs_of(ladder)
     reserve = plan[PLAN_ENTRY] * (1.0 + limits[LIMIT_SLIP_RESERVE]) * (1.0 + rules[TAKER_FEE])
     desk.values[slot, VALUE_ENTRY], desk.values[slot, VALUE_RESERVE] = plan[PLAN_ENTRY], reserve
     average, unit_cost = plan[PLAN_ENTRY] * weights[0], reserve * weights[0]
@@ -207,16 +202,33 @@ def _size(plans: Plans, market: Market, desk: Desk, slot: Integer, limits: Float
     total, by = within(total, by, desk.sums[SUM_FREE] - ROUNDING_RESERVE, unit_cost, BY_CASH)
     if total <= 0.0:
         return _too_little(by)
+    smallest = lay_out(plans, signal, symbol, total, rules, desk.trades[slot], desk.rungs[slot])
+    return _too_little(by) if smallest <= 0.0 or smallest < symbol[SYMBOL_MIN_NOTIONAL] else TAKEN
+
+
+def rungs_of(ladder: Floats) -> int:
+    """Return how many rungs a ladder has."""
+    width = 0
+    while width < len(ladder) and not math.isnan(ladder[width]):
+        width += 1
+    return width
+
+
+def lay_out(
+    plans: Plans, signal: int, symbol: Floats, total: float, rules: Floats, trade: Floats, rungs: Floats
+) -> float:
+    """Lay a signal's trade of a quantity in all out; return what its smallest order is worth.
+
+    `symbol` is a row of the market's symbols.
+    """
+    plan, weights, ladder = plans.plans[signal], plans.weights[signal], plans.ladders[signal]
     step = _step(symbol[SYMBOL_LOT], total)
-    trade, rungs = desk.trades[slot], desk.rungs[slot]
     trade[ENTRY_REST] = floor_to_step(total * weights[0], step)
     smallest = trade[ENTRY_REST] * plan[PLAN_ENTRY]
-    for index in range(width):
+    for index in range(rungs_of(ladder)):
         rungs[index, RUNG_PRICE] = ladder[index]
         rungs[index, RUNG_REST] = floor_to_step(total * weights[index + 1], step)
         smallest = min(smallest, ladder[index] * rungs[index, RUNG_REST])
-    if smallest <= 0.0 or smallest < symbol[SYMBOL_MIN_NOTIONAL]:
-        return _too_little(by)
     trade[STEP] = step
     trade[OPENS_FROM] = plans.times[signal]
     trade[ENTRY_UNTIL] = plans.times[signal] + symbol[SYMBOL_ENTRY_SECONDS]
@@ -227,7 +239,16 @@ def _size(plans: Plans, market: Market, desk: Desk, slot: Integer, limits: Float
     trade[BREAK_EVEN_COST] = round_trip_cost(rules[TAKER_FEE])
     trade[HELD] = trade[BOUGHT] = trade[COST] = 0.0
     trade[HIGHEST], trade[LOWEST], trade[LEAVING] = -math.inf, math.inf, STAYING
-    return TAKEN
+    return smallest
+
+
+def let_entry_live(trade: Floats, market: Market, first: Integer, end: Integer) -> None:
+    """Let an entry live until its first bar closes, where only longer bars are left of the past.
+
+    Rows [first, end) of the market's bars are those that are news to the trade.
+    """
+    if first < end and market.bars[first, BAR_TS] < trade[ENTRY_UNTIL]:
+        trade[ENTRY_UNTIL] = max(trade[ENTRY_UNTIL], market.closes[first])
 
 
 def _within_exposures(
@@ -312,15 +333,23 @@ def reserved_cash(desk: Desk, slot: Integer, rules: Floats) -> float:
     return total
 
 
-def _next_bar(market: Market, symbol: Integer, minute: Integer) -> Integer:
+def next_bar(market: Market, symbol: Integer, minute: Integer) -> Integer:
     """Return the row of a symbol's first bar that closes after `minute`."""
     begin, end = market.offsets[symbol], market.offsets[symbol + 1]
     return begin + _first_after(market.closes[begin:end], minute)
 
 
-def _is_old(market: Market, symbol: Integer, first: Integer, minute: Integer, limits: Floats) -> bool:
-    """Return whether the last bar before row `first` closed too long ago."""
-    return first > market.offsets[symbol] and minute - market.closes[first - 1] > limits[LIMIT_PRICE_AGE]
+def is_old(market: Market, symbol: Integer, first: Integer, minute: Integer, age: float) -> bool:
+    """Return whether the last bar before row `first` closed more than `age` seconds before `minute`."""
+    return first > market.offsets[symbol] and minute - market.closes[first - 1] > age
+
+
+def is_stale(market: Market, symbol: Integer, at: Integer, trade: Floats, age: float) -> bool:
+    """Return whether an entry waits on a price that was too old when bar `at` opened."""
+    before = trade[OPENS_FROM]
+    if at > market.offsets[symbol]:
+        before = max(before, market.closes[at - 1])
+    return trade[ENTRY_REST] > 0.0 and market.bars[at, BAR_TS] - before > age
 
 
 def _first_after(closes: Ints, minute: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from tracker.quant.bars import Floats
 from tracker.quant.bulk.deciding import (
     is_marking,
+    is_stale,
     reserved_cash,
     take_signals,
     worth,
@@ -72,7 +73,6 @@ from tracker.quant.kernel import (
     LEG_EXIT,
     LOWEST,
     MAKER_FEE,
-    OPENS_FROM,
     OUT_AT_OPEN,
     OUT_LEG,
     OUT_MAKER,
@@ -178,11 +178,11 @@ def _begin_minute(desk: Desk, rules: Floats) -> None:
 
 def _fill(market: Market, desk: Desk, limits: Floats, rules: Floats, minute: int, record: Record) -> bool:
     """Apply the bars that close at `minute` to the trades they are news for; False where the record is full."""
-    place = 0
+    place, age = 0, limits[LIMIT_PRICE_AGE]
     while place < desk.counters[LIVE]:
         slot = desk.order[place]
         if desk.slots[slot, SLOT_NEWS] == minute:
-            if _is_stale(market, desk, slot, limits):
+            if is_stale(market, desk.slots[slot, SLOT_SYMBOL], desk.slots[slot, SLOT_NEXT], desk.trades[slot], age):
                 desk.trades[slot, ENTRY_REST] = 0.0
             bar = market.bars[desk.slots[slot, SLOT_NEXT]]
             if not is_done(desk.trades[slot]) and not _apply(bar, desk, slot, limits, rules, minute, record):
@@ -200,14 +200,6 @@ def _fill(market: Market, desk: Desk, limits: Floats, rules: Floats, minute: int
         else:
             place += 1
     return True
-
-
-def _is_stale(market: Market, desk: Desk, slot: Integer, limits: Floats) -> bool:
-    """Return whether an entry waits on a price that was too old when the next bar opened."""
-    at, before = desk.slots[slot, SLOT_NEXT], desk.trades[slot, OPENS_FROM]
-    if at > market.offsets[desk.slots[slot, SLOT_SYMBOL]]:
-        before = max(before, market.closes[at - 1])
-    return desk.trades[slot, ENTRY_REST] > 0.0 and market.bars[at, BAR_TS] - before > limits[LIMIT_PRICE_AGE]
 
 
 def _apply(bar: Floats, desk: Desk, slot: Integer, limits: Floats, rules: Floats, minute: int, record: Record) -> bool:
