@@ -9,13 +9,9 @@ from datetime import UTC, datetime
 from tracker.domain.errors import InputError
 from tracker.domain.instrument import Instrument
 from tracker.domain.timeframe import EPOCH, Timeframe
-from tracker.quant.backtest import Span, SymbolMarket, finest_candles
-from tracker.quant.backtest.market import whole_candles
-from tracker.quant.bars import BarArrays
-from tracker.quant.portfolio.series import CandleSeries
-from tracker.runtime.stored_markets import bar_arrays, decision_markets
-from tracker.store.database import Database, Transaction
-from tracker.store.readers import read_symbol_range
+from tracker.quant.backtest import Span, SymbolMarket
+from tracker.runtime.stored_markets import decision_markets, finest_stored
+from tracker.store.database import Database
 from tracker.store.symbols import read_symbols
 
 END_OF_TIME = datetime(2100, 1, 1, tzinfo=UTC)
@@ -41,7 +37,7 @@ async def markets_from_database(
             _require_all(markets, symbols, timeframe, span)
             found: list[SymbolMarket] = []
             for number, each in enumerate(markets, start=1):
-                candles = await _candles(transaction, each.instrument, timeframe, each.decision, (since, until))
+                candles = await finest_stored(transaction, each.instrument, timeframe, each.decision, (since, until))
                 found.append(replace(each, candles=candles))
                 tell("bars", number / len(markets))
     finally:
@@ -69,28 +65,6 @@ def _require_all(
             raise InputError(f"{name}: the database has no {timeframe} bars of it {_within(*span)}")
     if not markets:
         raise InputError(f"the database has no {timeframe} bars {_within(*span)}: fetch some with tracker backfill")
-
-
-async def _candles(
-    transaction: Transaction,
-    instrument: Instrument,
-    timeframe: Timeframe,
-    decision: BarArrays,
-    span: tuple[datetime, datetime],
-) -> CandleSeries:
-    """Return what trades are filled in: the finest bars that there are of the symbol in the span."""
-    for finer in Timeframe:
-        if instrument.base_timeframe.seconds <= finer.seconds < timeframe.seconds:
-            fine = await _bars(transaction, instrument, finer, *span)
-            if len(fine):
-                return finest_candles(decision, timeframe, fine, finer)
-    return whole_candles(decision, timeframe)
-
-
-async def _bars(
-    transaction: Transaction, instrument: Instrument, timeframe: Timeframe, first: datetime, end: datetime
-) -> BarArrays:
-    return bar_arrays(await read_symbol_range(transaction, instrument.symbol_id, timeframe, first, end))
 
 
 def _within(first: datetime | None, end: datetime | None) -> str:

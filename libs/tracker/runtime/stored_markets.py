@@ -9,13 +9,14 @@ import numpy as np
 
 from tracker.domain.instrument import Instrument
 from tracker.domain.timeframe import EPOCH, Timeframe
-from tracker.quant.backtest.market import CONTEXT, Span, SymbolMarket, whole_candles
+from tracker.quant.backtest.market import CONTEXT, Span, SymbolMarket, finest_candles, whole_candles
 from tracker.quant.bars import BarArrays
 from tracker.quant.portfolio.book import moment_of, seconds_of
+from tracker.quant.portfolio.series import CandleSeries
 from tracker.quant.windows import anchor_seconds
 from tracker.store.bars import BarTable
 from tracker.store.database import Transaction
-from tracker.store.readers import read_range
+from tracker.store.readers import read_range, read_symbol_range
 
 # How far before a decision its contexts reach: the oldest hour and day that can still be one, with their windows.
 CONTEXT_MARGIN = {Timeframe.H1: timedelta(hours=4), Timeframe.D1: timedelta(days=4)}
@@ -60,6 +61,25 @@ async def candle_market(transaction: Transaction, instrument: Instrument, span: 
     empty = BarArrays(ts=np.empty(0, dtype=np.int64), **{name: np.empty(0) for name in _COLUMNS})
     bars = empty if table is None else bar_arrays(table)
     return SymbolMarket(instrument=instrument, decision=bars, context=empty, candles=whole_candles(bars, frame))
+
+
+async def finest_stored(
+    transaction: Transaction,
+    instrument: Instrument,
+    timeframe: Timeframe,
+    decision: BarArrays,
+    span: tuple[datetime, datetime],
+) -> CandleSeries:
+    """Return what trades are filled in: the finest bars that there are of a symbol opening in [first, end).
+
+    `decision` are its bars of the timeframe that is decided on, which stand in where finer ones do not tell all.
+    """
+    for finer in Timeframe:
+        if instrument.base_timeframe.seconds <= finer.seconds < timeframe.seconds:
+            fine = bar_arrays(await read_symbol_range(transaction, instrument.symbol_id, finer, *span))
+            if len(fine):
+                return finest_candles(decision, timeframe, fine, finer)
+    return whole_candles(decision, timeframe)
 
 
 def bar_arrays(table: BarTable) -> BarArrays:

@@ -22,7 +22,7 @@ LABEL_REGIMES = ("unknown", "trend_up", "trend_down", "range")
 LABEL_VOLATILITIES = ("unknown", "low", "mid", "high")
 LABEL_REASONS = ("stop", "trailing", "target", "timeout", "break_even", "flatten")
 SPAN_OUTCOMES = ("win", "loss", "censored", "unfilled")
-_WIN = 1
+LABEL_WIN, LABEL_LOSS, LABEL_CENSORED, LABEL_UNFILLED = range(1, 5)
 # Rows that are read in one go.
 STRETCH = timedelta(days=60)
 _COLUMNS = (
@@ -196,7 +196,7 @@ async def replace_labels(
             ),
             features.ravel().tolist(), features.shape[1], [each.weight for each in rows],
         )  # fmt: skip
-    await transaction.execute("labels.advance_cursor", config.hash, symbol_id, end)
+    await transaction.execute("labels.advance_cursor", config.hash, symbol_id, end, first)
     return dropped + written
 
 
@@ -320,7 +320,7 @@ def _table(names: Sequence[str], features: NDArray[np.float32], found: Mapping[s
     return LabelTable(
         names=tuple(names),
         X=features,
-        y=(found["outcome"] == _WIN).astype(np.int8),
+        y=(found["outcome"] == LABEL_WIN).astype(np.int8),
         **{name: (found[name] - 1).astype(np.int8) for name in ("regime", "volatility", "reason")},
         **{name: found[name] for name in same},
     )

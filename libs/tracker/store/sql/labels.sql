@@ -14,11 +14,11 @@ FROM tracker.label_configs WHERE $1::text IS NULL OR strategy = $1 ORDER BY stra
 SELECT symbol_id, labelled_through FROM tracker.label_cursors WHERE config_hash = $1;
 
 -- name: advance_cursor
--- Declare a symbol looked at up to a close.
+-- Declare a symbol looked at in ($4, $3]; a hole before that stays to be looked at.
 INSERT INTO tracker.label_cursors AS c (config_hash, symbol_id, labelled_through) VALUES ($1, $2, $3)
 ON CONFLICT (config_hash, symbol_id) DO UPDATE
 SET labelled_through = excluded.labelled_through, updated_at = clock_timestamp()
-WHERE c.labelled_through < excluded.labelled_through;
+WHERE c.labelled_through < excluded.labelled_through AND c.labelled_through >= $4;
 
 -- name: drop_others
 -- Remove a symbol's labels in a span of which the setup is gone; the setups that are left are given.
