@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 
 from busy_market import HOURS, busy_market
 from paper_desk import Desk
+from paper_process import reached, start
 from tracker.runtime.accounts import load_accounts
-from tracker.runtime.settings import environment, load_settings
+from tracker.runtime.settings import load_settings
 from tracker.testing.paper_world import minutes
 from tracker.testing.trades import NOON
 
@@ -38,20 +38,6 @@ async def test_killed_at_any_moment_it_resumes_to_the_same_ledger(desk: Desk, da
     assert await desk.ledger() == expected
 
 
-async def start(database_url: str) -> asyncio.subprocess.Process:
-    """Start the service on small batches."""
-    settings = {
-        "DATABASE_URL": database_url,
-        "PORT": "0",
-        "PAPER_TRADER_BATCH_MINUTES": "1",
-        "PAPER_TRADER_SIGNAL_GRACE_SECONDS": "none",
-        "LOG_LEVEL": "WARNING",
-    }
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.paper_trader", env={**environment(), **settings}
-    )
-
-
 async def moved(desk: Desk, before: object) -> object:
     """Wait until the ledger has moved on, and return how far."""
     async with asyncio.timeout(30):
@@ -60,9 +46,3 @@ async def moved(desk: Desk, before: object) -> object:
             if now not in (before, None):
                 return now
             await asyncio.sleep(0.01)
-
-
-async def reached(desk: Desk) -> object:
-    """Return how far the ledger has come."""
-    rows = await desk.rows("SELECT min(processed_through) AS reached FROM tracker.paper_cursor")
-    return rows[0]["reached"]
