@@ -13,8 +13,10 @@ from tracker.domain.instrument import Instrument
 from tracker.domain.ledger import LedgerChanges
 from tracker.domain.order import Order, OrderKey
 from tracker.domain.position import Position
+from tracker.domain.risk import ProtectionLock, RiskMarks
 from tracker.domain.trade import ClosedTrade
 from tracker.quant.portfolio.book import Book
+from tracker.quant.portfolio.guard import Memory
 
 T = TypeVar("T")
 Key = tuple[str, str, int, Any]
@@ -30,6 +32,8 @@ class Rows:
     orders: dict[OrderKey, Order] = field(default_factory=dict[OrderKey, Order])
     fills: dict[Any, Fill] = field(default_factory=dict[Any, Fill])
     trades: dict[Any, ClosedTrade] = field(default_factory=dict[Any, ClosedTrade])
+    locks: dict[Any, ProtectionLock] = field(default_factory=dict[Any, ProtectionLock])
+    marks: RiskMarks | None = None
 
     def write(self, changes: LedgerChanges) -> None:
         """Take changes in; what is new must be new, what has changed must be there."""
@@ -52,6 +56,8 @@ class Rows:
         for trade in changes.trades:
             assert _trade(trade) not in self.trades
             self.trades[_trade(trade)] = trade
+        self.locks |= {(each.protection, each.symbol_id, each.locked_at): each for each in changes.locks}
+        self.marks = changes.marks or self.marks
 
     def book(self) -> Book:
         """Return the book that a process makes of the rows after its start."""
@@ -60,6 +66,11 @@ class Rows:
             _shuffled(each for each in self.positions.values() if each.live),
             _shuffled(each for each in self.orders.values() if each.status.live),
             self.instruments,
+            Memory(
+                marks=self.marks,
+                locks=sorted(self.locks.values(), key=lambda each: each.locked_at),
+                trades=list(self.trades.values()),
+            ),
         )
 
 

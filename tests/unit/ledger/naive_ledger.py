@@ -13,6 +13,7 @@ from decimal import ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_UP, Decimal,
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from naive_risk import QUARTER, Ended, NaiveRisk
 from tracker.domain.signal import Signal
 from tracker.domain.timeframe import EPOCH
 from tracker.quant.execution import ExecutionParams
@@ -178,6 +179,7 @@ class NaiveLedger:
     cash: Decimal
     execution: ExecutionParams
     risk: RiskConfig
+    guard: NaiveRisk
     symbols: dict[int, Symbol]
     realised: Decimal = ZERO
     fees: Decimal = ZERO
@@ -251,7 +253,26 @@ class NaiveLedger:
                 if trade.entry.rest > 0 and close >= trade.entry_until:
                     trade.entry.end("expired", close)
                     self.settle(trade, close)
+            if close % QUARTER == 0:
+                self.look_at_worth(close)
             return len(self.fills) > before
+
+    def look_at_worth(self, at: int) -> None:
+        """Take waiting buys back where the account stops buying; sell what is held while it is halted."""
+        stops = self.guard.mark(at, self.equity())
+        halted = self.guard.until("halt") > at
+        for trade in list(self.live):
+            if stops:
+                self.take_back_buys(trade, at)
+            if halted and trade in self.live and at % trade.symbol.seconds == 0:
+                self.flatten([trade], at)
+
+    def take_back_buys(self, trade: NaiveTrade, at: int) -> None:
+        """Let a trade buy no more."""
+        for order in trade.orders.values():
+            if order.kind != "exit":
+                order.end("cancelled", at)
+        self.settle(trade, at)
 
     def apply(
         self, trade: NaiveTrade, bar: NaiveBar, close: int, volume: dict[int, Decimal], pool: Decimal
@@ -315,12 +336,12 @@ class NaiveLedger:
         assert trade.opened_at is not None
         assert trade.closed_at is not None
         assert trade.leaving is not None
+        gross = trade.proceeds - trade.paid
         self.closed.append(
-            ClosedTrade(
-                trade.key, trade.leaving, trade.opened_at, trade.closed_at, trade.bought,
-                trade.proceeds - trade.paid, trade.fees,
-            )
+            ClosedTrade(trade.key, trade.leaving, trade.opened_at, trade.closed_at, trade.bought, gross, trade.fees)
         )
+        lost = trade.leaving in ("stop", "trailing", "break_even") and gross - trade.fees < 0
+        self.guard.note_end(Ended(trade.closed_at, trade.key[1], lost, gross - trade.fees, trade.paid), at)
 
     # Decisions.
 
@@ -370,6 +391,8 @@ class NaiveLedger:
         mine = (signal.strategy, signal.symbol_id)
         if any((each.signal.strategy, each.signal.symbol_id) == mine for each in self.live):
             return "already_open"
+        if locked := self.guard.locked(self.symbols[signal.symbol_id].name, seconds(signal)):
+            return locked
         if len(self.live) >= self.risk.limits.max_open_positions:
             return "too_many_positions"
         return "no_equity" if self.equity() <= 0 else ""
@@ -385,12 +408,16 @@ class NaiveLedger:
         equity = self.equity()
         risked = equity * D(str(params.risk_per_trade)) * D(str(params.size_multiplier))
         largest = equity * D(str(params.max_position_share))
-        allowed = min(risked / (average - exact(signal.stop)), largest / average)
-        by_cash = (self.free() - ROUNDING_RESERVE) / unit
-        total = min(allowed, by_cash)
-        self.too_small = "no_cash" if by_cash < allowed else "below_min_notional"
+        total = min(risked / (average - exact(signal.stop)), largest / average)
+        total = min(total * self.guard.scale(signal, self.guard.fall(equity)), largest / average)
+        self.too_small = "below_min_notional"
+        for reason, room, price in (
+            *((reason, room, average) for reason, room in self.rooms(signal.symbol_id, equity)),
+            ("no_cash", self.free() - ROUNDING_RESERVE, unit),
+        ):
+            if room / price < total:
+                total, self.too_small = room / price, reason
         if total <= 0:
-            self.too_small = "no_cash"
             return []
         legs = ["entry", *(f"rung{number}" for number in range(1, len(prices)))]
         quantities = [
@@ -398,6 +425,24 @@ class NaiveLedger:
         ]
         smallest = min(price * quantity for price, quantity in zip(prices, quantities, strict=True))
         return quantities if smallest > 0 and smallest >= symbol.least else []
+
+    def rooms(self, symbol_id: int, equity: Decimal) -> list[tuple[str, Decimal]]:
+        """Return for what money more may be bought, by each limit; without hourly bars everything moves together."""
+        limits = self.risk.limits
+        gross = sum((self.exposure(each) for each in self.live), D(0))
+        mine = sum((self.exposure(each) for each in self.live if each.signal.symbol_id == symbol_id), D(0))
+        used = (
+            ("gross_exposure", limits.max_gross_exposure, gross),
+            ("symbol_exposure", limits.max_symbol_exposure, mine),
+            ("correlated_exposure", limits.max_cluster_exposure, gross),
+        )
+        return [(reason, exact(limit) * equity - taken) for reason, limit, taken in used if limit is not None]
+
+    def exposure(self, trade: NaiveTrade) -> Decimal:
+        """Return what a trade holds at the last close and what its waiting buys would cost."""
+        entry = exact(trade.signal.entry) * trade.entry.rest
+        rungs = sum(((each.limit or D(0)) * each.rest for each in trade.resting()), D(0))
+        return trade.held * (trade.last or D(0)) + entry + rungs
 
     # What a person may ask for, between two bars.
 
@@ -408,8 +453,17 @@ class NaiveLedger:
                 amount = D(arguments["amount"]) * (1 if kind == "deposit" else -1)
                 if amount < 0 and -amount > self.free():
                     return False
+                before = self.equity()
                 self.cash += amount
+                self.guard.money_moved(before, self.equity())
                 return True
+            if kind == "halt":
+                self.guard.lock("command", "", at, at + 60 * arguments["minutes"])
+                for trade in list(self.live):
+                    self.take_back_buys(trade, at)
+                return True
+            if kind == "resume":
+                return self.guard.resume(at)
             trades = [each for each in self.live if is_meant(each, arguments)]
             if not trades:
                 return False
@@ -467,11 +521,23 @@ class NaiveLedger:
         more = self.dearest_rung(price) * quantity - self.dearest_rung(order.limit) * order.rest
         if price * quantity < trade.symbol.least or (more > 0 and more > self.free() - ROUNDING_RESERVE):
             return False
+        dearer = price * quantity - order.limit * order.rest
+        if dearer > 0 and not self.may_cost_more(trade, dearer, at):
+            return False
         name, _, number = order.leg.partition(".")
         leg = f"{name}.{int(number or 0) + 1}"
         order.end("cancelled", at)
         trade.orders[leg] = NaiveOrder(leg, "rung", quantity, price, at)
         return True
+
+    def may_cost_more(self, trade: NaiveTrade, more: Decimal, at: int) -> bool:
+        """Return whether a trade may cost more than it was let to at first."""
+        equity = self.equity()
+        if self.guard.locked(trade.symbol.name, at):
+            return False
+        if self.exposure(trade) + more > exact(self.risk.sizing.max_position_share) * equity:
+            return False
+        return all(more <= room for _, room in self.rooms(trade.signal.symbol_id, equity))
 
     # Roundings that binary fractions may see on the other side.
 

@@ -15,23 +15,34 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from ledger_rows import Rows
 from naive_ledger import DIGITS, NaiveBar, NaiveLedger, NaiveTrade, Symbol
+from naive_risk import NaiveRisk
 from tracker.domain.account import Account
 from tracker.domain.candle import Candle
 from tracker.domain.command import Command, CommandKind, Outcome
 from tracker.domain.instrument import Instrument, InstrumentStatus
 from tracker.domain.order import OrderKey, OrderStatus
-from tracker.domain.signal import Side, Signal, Strategy
+from tracker.domain.signal import Regime, Side, Signal, Strategy, Volatility
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.execution import ExecutionParams
 from tracker.quant.paper import AccountParams, PaperConfig, TradingRules
 from tracker.quant.portfolio.book import LiveTrade, moment_of, seconds_of
 from tracker.quant.portfolio.engine import Engine
-from tracker.quant.risk import RiskConfig, RiskLimits
-from tracker.quant.sizing import SizingParams
+from tracker.quant.risk import (
+    CoolDown,
+    DailyLoss,
+    Drawdown,
+    LowProfit,
+    Protections,
+    RiskConfig,
+    RiskLimits,
+    StopStreak,
+)
+from tracker.quant.sizing import ConfidenceScale, DrawdownScale, RegimeScale, SizingParams, VolatilityScale
 from tracker.testing.trades import NOON
 
 D = Decimal
-BEGIN = seconds_of(NOON)
+# Midnight comes within hours.
+BEGIN = seconds_of(NOON) + 9 * 3600
 # Prices are multiples of a tick that is exact in decimals and in binary, so that levels are often touched exactly.
 TICK = D("0.0625")
 STRATEGIES = ("channel", "dca", "swing")
@@ -48,6 +59,7 @@ SHAPES = ("plain", "trailing", "ladder", "deep ladder", "secured", "both")
 # Off the grid of prices, so that what is computed never touches one exactly.
 OFF_GRID = D("0.0037")
 HALTED = InstrumentStatus.PAUSED
+ABOUT_THE_ACCOUNT = (CommandKind.DEPOSIT, CommandKind.WITHDRAW, CommandKind.HALT, CommandKind.RESUME)
 STRETCH: dict[str, st.SearchStrategy[Any]] = {
     "count": st.integers(1, 12),
     "moods": st.tuples(*[st.sampled_from(sorted(MOODS))] * len(INSTRUMENTS)),
@@ -55,6 +67,41 @@ STRETCH: dict[str, st.SearchStrategy[Any]] = {
     "eager": st.sampled_from([0.0, 0.2, 0.8]),
     "seed": st.integers(0, 2**32 - 1),
 }
+
+
+def free_risk(most: int, part: float) -> RiskConfig:
+    """Return rules under which size depends on risk, cash and the largest share alone."""
+    return RiskConfig(
+        sizing=SizingParams(risk_per_trade=0.02, size_multiplier=1.5, max_position_share=part),
+        limits=RiskLimits(max_open_positions=most),
+    )
+
+
+def strict_risk(most: int, part: float) -> RiskConfig:
+    """Return rules under which everything scales, and everything locks within hours."""
+    return RiskConfig(
+        sizing=SizingParams(
+            risk_per_trade=0.02,
+            size_multiplier=1.5,
+            max_position_share=part,
+            min_scale=0.35,
+            max_scale=1.3,
+            volatility=VolatilityScale(low=1.1, mid=1.0, high=0.7, unknown=0.8),
+            regime=RegimeScale(trend_up=1.2, trend_down=0.6, range=0.9, unknown=0.75),
+            confidence=ConfidenceScale(at_least=0.55, at_most=0.75, least=0.7, most=1.25, without_model=0.95),
+            drawdown=DrawdownScale(begins=0.003, ends=0.03, least=0.5),
+        ),
+        limits=RiskLimits(
+            max_open_positions=most, max_gross_exposure=0.83, max_symbol_exposure=0.37, max_cluster_exposure=0.71
+        ),
+        protections=Protections(
+            stop_streak=StopStreak(trades=3, window_minutes=90, lock_minutes=40),
+            cool_down=CoolDown(lock_minutes=6),
+            low_profit=LowProfit(trades=3, window_minutes=120, min_return=-0.004, lock_minutes=50),
+            daily_loss=DailyLoss(max_loss=0.027),
+            drawdown=Drawdown(reduce_at=0.017, reduce_minutes=30, halt_at=0.033, halt_minutes=45),
+        ),
+    )
 
 
 class PaperMachine(RuleBasedStateMachine):
@@ -70,6 +117,7 @@ class PaperMachine(RuleBasedStateMachine):
         part=st.sampled_from([0.2, 0.45, 0.9]),
         patience=st.integers(1, 4),
         age=st.sampled_from([0, 1, 4]),
+        strict=st.booleans(),
     )
     def open_account(
         self,
@@ -80,6 +128,7 @@ class PaperMachine(RuleBasedStateMachine):
         part: float,
         patience: int,
         age: int,
+        strict: bool,
     ) -> None:
         """Begin two ledgers with the same rules."""
         execution = ExecutionParams(
@@ -97,10 +146,7 @@ class PaperMachine(RuleBasedStateMachine):
             paper=PaperConfig(
                 account=AccountParams(name="paper", currency="USD", start_cash=float(cash)), execution=execution
             ),
-            risk=RiskConfig(
-                sizing=SizingParams(risk_per_trade=0.02, size_multiplier=1.5, max_position_share=part),
-                limits=RiskLimits(max_open_positions=most),
-            ),
+            risk=strict_risk(most, part) if strict else free_risk(most, part),
         )
         self.rows = Rows(
             Account(account="paper", currency="USD", start_cash=cash, opened_at=NOON, cash=cash), list(INSTRUMENTS)
@@ -110,6 +156,7 @@ class PaperMachine(RuleBasedStateMachine):
             cash=cash,
             execution=execution,
             risk=self.rules.risk,
+            guard=NaiveRisk(config=self.rules.risk, worth=cash, peak=cash, day_began_with=cash),
             symbols={
                 each.symbol_id: Symbol(each.symbol, each.base_timeframe.seconds, each.lot_step, each.min_notional)
                 for each in INSTRUMENTS
@@ -207,7 +254,7 @@ class PaperMachine(RuleBasedStateMachine):
             assert seconds_of(event.ts) == at
             meant = [each for each in self.naive.live if _is_meant(each, arguments)]
             waits = any(at % each.symbol.seconds for each in meant)
-            assert command.kind in (CommandKind.DEPOSIT, CommandKind.WITHDRAW) or not waits
+            assert command.kind in ABOUT_THE_ACCOUNT or not waits
             assert at == asked or at - asked < 300
             done = self.naive.obey(command.kind.value, arguments, at)
             assert done == (event.answer.outcome is Outcome.DONE), (command, event.answer)
@@ -249,6 +296,9 @@ class PaperMachine(RuleBasedStateMachine):
                 expires_at=at + timedelta(minutes=rng.randint(2, 90)),
                 strength=0.7,
                 confirmations=3,
+                volatility=rng.choice(list(Volatility)),
+                regime=rng.choice(list(Regime)),
+                confidence=rng.choice([None, 0.3, 0.61, 0.97]),
                 ladder=tuple(float(TICK * (ticks - reach * (index + 1))) for index in range(rungs)),
                 size_weights={0: (1.0,), 1: (0.4, 0.6), 2: (0.2, 0.3, 0.5)}[rungs],
                 target_fraction=0.0123 if rungs and reward % 2 else None,
@@ -315,6 +365,14 @@ class PaperMachine(RuleBasedStateMachine):
         one = {"strategy": live.position.strategy.value, "symbol": live.instrument.symbol}
         self.ask(CommandKind.FLATTEN, {} if everything else one)
 
+    @rule(minutes=st.integers(1, 240))
+    def halt_or_resume(self, minutes: int) -> None:
+        """Ask for new trades to be held back for a while, or to be let through again whatever holds them back."""
+        if minutes > 25:
+            self.ask(CommandKind.RESUME, {})
+        else:
+            self.ask(CommandKind.HALT, {"minutes": minutes})
+
     def ask(self, kind: CommandKind, arguments: Mapping[str, Any]) -> None:
         """Give a command, to be carried out before the next minute."""
         command = Command(account="paper", kind=kind, arguments=arguments, requested_by="machine")
@@ -340,7 +398,21 @@ class PaperMachine(RuleBasedStateMachine):
         with localcontext(prec=DIGITS):
             assert book.value(moment_of(self.minute)).equity == naive.equity()
         assert book.account.cash >= 0
+        self.hold_to_limits()
         assert len(book.live) <= self.rules.risk.limits.max_open_positions
+
+    def hold_to_limits(self) -> None:
+        """Fail where a trade that was just taken makes the account pass a limit, or was taken while a lock was on."""
+        limits, equity = self.rules.risk.limits, self.naive.equity()
+        taken = [each for each in self.naive.live if each.key[2] == self.minute]
+        for trade in taken:
+            assert not self.naive.guard.locked(trade.key[1], self.minute)
+            mine = sum(self.naive.exposure(each) for each in self.naive.live if each.symbol is trade.symbol)
+            assert limits.max_symbol_exposure is None or mine <= D(str(limits.max_symbol_exposure)) * equity
+        if taken and limits.max_gross_exposure is not None:
+            gross = sum(self.naive.exposure(each) for each in self.naive.live)
+            assert gross <= D(str(limits.max_gross_exposure)) * equity
+        self.counts["trades taken"] += len(taken)
 
     @invariant()
     def everything_written_is_the_same(self) -> None:

@@ -140,6 +140,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "off the lot step": ({"leg": "rung1", "quantity": "1.0005"}, "quantity = 1.0005 is not a multiple of 0.001"),
     "worth too little": ({"leg": "rung1", "quantity": "0.1"}, "0.1 at 98 is worth 9.8, less than 10"),
     "more than there is cash": ({"leg": "rung1", "quantity": "200"}, "it ties up 19110.00 more, and 8025.00 is free"),
+    "more than a trade may be": (
+        {"leg": "rung1", "quantity": "6"},
+        "exposure of the trade would be 2073.00, and 1975.00 is the most",
+    ),
     "an entry that is filled": (
         {"leg": "entry", "price": "99"},
         "dca BTC-USD has no resting order 'entry'; its resting orders: rung1, rung2",
@@ -255,7 +259,7 @@ def test_commands_obeyed_again_leave_the_same_book() -> None:
     rows = [FLAT, FLAT, (99, 99.5, 98.6, 99), (99, 99.2, 98.4, 99), (99, 100, 98.9, 99.5), (99.5, 99.6, 98.8, 99)]
     live = Floor()
     live.bars(*rows[:2])
-    live.ask(CommandKind.REPLACE, leg="rung1", price="98.5")
+    live.ask(CommandKind.REPLACE, leg="rung1", price="98.5", quantity="4.5")
     live.bars(*rows[2:4])
     live.ask(CommandKind.CANCEL, leg="rung2")
     live.ask(CommandKind.REPLACE, leg="stop", price="98.85")
@@ -272,6 +276,6 @@ def test_commands_obeyed_again_leave_the_same_book() -> None:
         volume=columns[5],
     )
     Walk(again.engine, {1: CandleSeries(bars, bars.ts + 60)}).run(BEGIN, BEGIN + 60 * len(rows))
-    assert live.fills() == [("entry", 10, 100), ("rung1.1", 5, 98.5), ("stop", 15, 98.85)]
+    assert live.fills() == [("entry", 10, 100), ("rung1.1", 4.5, 98.5), ("stop", 14.5, 98.85)]
     assert again.engine.book.changes() == live.engine.book.changes()
     assert again.engine.events == live.engine.events

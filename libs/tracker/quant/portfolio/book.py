@@ -140,7 +140,7 @@ class Book:
         ]
         self._live.sort(key=lambda each: each.sort_key)
         self.guard = AccountGuard(
-            account.account, self.instruments, float(account.cash), memory or Memory(), len(self._live)
+            account.account, self.instruments, self.worth(), memory or Memory(), len(self._live), account.opened_at
         )
         self._new_orders: dict[OrderKey, Order] = {}
         self._changed_orders: dict[OrderKey, Order] = {}

@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 from tracker.domain.command import Answer, Command, CommandKind
 from tracker.domain.errors import InputError
 from tracker.domain.money import EXACT, FEE_STEP, decimal_of
-from tracker.quant.execution import ExecutionParams
+from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import Book, LiveTrade, seconds_of
 from tracker.quant.portfolio.booking import withdraw_buys
 from tracker.quant.portfolio.closing import close_books
 from tracker.quant.portfolio.resting import cancel, change, flatten, is_between_bars, trades_meant
 
-Carrier: TypeAlias = Callable[[Book, Command, datetime, ExecutionParams], Answer | None]
+Carrier: TypeAlias = Callable[[Book, Command, datetime, TradingRules], Answer | None]
 
 CENT = Decimal("0.01")
 # Minutes: ten years, which is until somebody resumes.
@@ -25,7 +25,7 @@ LONGEST_HALT = 5_256_000
 LARGEST_AMOUNT = Decimal(10) ** 15
 
 
-def carry_out(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer | None:
+def carry_out(book: Book, command: Command, at: datetime, rules: TradingRules) -> Answer | None:
     """Do what is asked at event time `at`, after everything up to it; the book changes only where it is done.
 
     None: a bar of a trade that is meant is open, ask again at its close.
@@ -53,14 +53,14 @@ def amount_of(arguments: Mapping[str, Any], name: str = "amount") -> Decimal:
     return amount
 
 
-def _deposit(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer:
+def _deposit(book: Book, command: Command, at: datetime, rules: TradingRules) -> Answer:
     amount = amount_of(command.arguments)
     book.move_cash(amount)
     return Answer.done(f"{amount:f} {book.account.currency} came in", amount)
 
 
-def _withdraw(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer:
-    amount, free = amount_of(command.arguments), decimal_of(book.free_cash(rules))
+def _withdraw(book: Book, command: Command, at: datetime, rules: TradingRules) -> Answer:
+    amount, free = amount_of(command.arguments), decimal_of(book.free_cash(rules.paper.execution))
     currency = book.account.currency
     if amount > free:
         shown = free.quantize(CENT, rounding=ROUND_FLOOR, context=EXACT)
@@ -69,7 +69,7 @@ def _withdraw(book: Book, command: Command, at: datetime, rules: ExecutionParams
     return Answer.done(f"{amount:f} {currency} went out", -amount)
 
 
-def _halt(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer:
+def _halt(book: Book, command: Command, at: datetime, rules: TradingRules) -> Answer:
     minutes = _minutes_of(command.arguments)
     until = at + timedelta(minutes=minutes)
     book.guard.halt(seconds_of(at), seconds_of(until))
@@ -78,7 +78,7 @@ def _halt(book: Book, command: Command, at: datetime, rules: ExecutionParams) ->
     return Answer.done(f"nothing is bought until {until.isoformat()}; waiting buys are taken back, exits go on")
 
 
-def _resume(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer:
+def _resume(book: Book, command: Command, at: datetime, rules: TradingRules) -> Answer:
     ended = book.guard.resume(seconds_of(at))
     if not ended:
         return Answer.refused("nothing holds new trades back")
@@ -92,17 +92,17 @@ def _minutes_of(arguments: Mapping[str, Any]) -> int:
     return value
 
 
-def _flatten(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer | None:
+def _flatten(book: Book, command: Command, at: datetime, rules: TradingRules) -> Answer | None:
     trades = trades_meant(book, command.arguments)
     return flatten(book, trades, at) if is_between_bars(trades, at) else None
 
 
-def _cancel(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer | None:
+def _cancel(book: Book, command: Command, at: datetime, rules: TradingRules) -> Answer | None:
     live = _trade_meant(book, command.arguments)
     return cancel(book, live, command.arguments, at) if is_between_bars([live], at) else None
 
 
-def _replace(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer | None:
+def _replace(book: Book, command: Command, at: datetime, rules: TradingRules) -> Answer | None:
     live = _trade_meant(book, command.arguments)
     return change(book, live, command.arguments, at, rules) if is_between_bars([live], at) else None
 
@@ -114,10 +114,10 @@ def _trade_meant(book: Book, arguments: Mapping[str, Any]) -> LiveTrade:
     return trades_meant(book, arguments)[0]
 
 
-def _reset(book: Book, command: Command, at: datetime, rules: ExecutionParams) -> Answer | None:
+def _reset(book: Book, command: Command, at: datetime, rules: TradingRules) -> Answer | None:
     asked = command.arguments.get("cash")
     cash = book.account.start_cash if asked is None else amount_of(command.arguments, "cash")
-    return close_books(book, cash, at, rules) if is_between_bars(book.live, at) else None
+    return close_books(book, cash, at, rules.paper.execution) if is_between_bars(book.live, at) else None
 
 
 CARRIERS: Mapping[CommandKind, Carrier] = {

@@ -126,7 +126,7 @@ class Engine:
     def _obey(self, at: datetime) -> None:
         waiting, self._waiting = self._waiting, []
         for command in waiting:
-            answer = carry_out(self.book, command, at, self._execution)
+            answer = carry_out(self.book, command, at, self._rules)
             if answer is None:
                 self._waiting.append(command)
             else:

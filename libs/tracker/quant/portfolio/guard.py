@@ -60,15 +60,27 @@ class Memory:
 class AccountGuard:
     """Decides what holds new trades back, and keeps the locks it has set since it was made."""
 
-    def __init__(self, account: str, symbol_ids: Iterable[int], cash: float, memory: Memory, trades: int) -> None:
-        """Take up what the account remembers; `trades` is how many live ones may still close."""
+    def __init__(
+        self,
+        account: str,
+        symbol_ids: Iterable[int],
+        worth: float,
+        memory: Memory,
+        trades: int,
+        opened_at: datetime = EPOCH,
+    ) -> None:
+        """Take up what the account remembers; `trades` is how many live ones may still close.
+
+        An account that was never marked begins with its `worth` now, and remembers that: where a later one began, its
+        first quarter of an hour would not count.
+        """
         self._account = account
         self._ids = sorted(symbol_ids)
         self._row = {symbol_id: row for row, symbol_id in enumerate(self._ids)}
         self._whole = len(self._ids)
-        self._marked_at: datetime | None = None if memory.marks is None else memory.marks.marked_at
+        self._marked_at = opened_at if memory.marks is None else memory.marks.marked_at
         self._rules = risk_rules.Guard(
-            marks=_marks(memory.marks, cash),
+            marks=_marks(memory.marks, worth),
             locks=self._table(0.0),
             since=self._table(0.0),
             seen=self._table(0.0),
@@ -77,7 +89,7 @@ class AccountGuard:
         )
         self._notes: dict[tuple[int, int], str] = {}
         self.locks: list[ProtectionLock] = []
-        self.changed = False
+        self.changed = memory.marks is None
         for lock in memory.locks:
             self._restore(lock)
         for trade in memory.trades:
@@ -161,10 +173,8 @@ class AccountGuard:
         self._rules.counts[0] = 0
         self._marked_at, self.changed = _moment(minute), True
 
-    def marks(self) -> RiskMarks | None:
-        """Return what is to be remembered, None where nothing was marked yet."""
-        if self._marked_at is None:
-            return None
+    def marks(self) -> RiskMarks:
+        """Return what is to be remembered."""
         marks = self._rules.marks
         return RiskMarks(
             account=self._account,

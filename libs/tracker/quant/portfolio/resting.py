@@ -18,6 +18,7 @@ from tracker.domain.order import ENTRY_LEG, ExitReason, Order, OrderKind, OrderS
 from tracker.quant import execution
 from tracker.quant.execution import ExecutionParams
 from tracker.quant.ledger import order_key
+from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import Book, LiveTrade, seconds_of
 from tracker.quant.portfolio.booking import exit_order, settle_orders
 from tracker.quant.sizing import ROUNDING_RESERVE, reserve_price
@@ -77,7 +78,7 @@ def cancel(book: Book, live: LiveTrade, arguments: Arguments, at: datetime) -> A
     return Answer.done(f"{_order_name(live, order)}: cancelled with {_plain(order.filled_quantity)} filled")
 
 
-def change(book: Book, live: LiveTrade, arguments: Arguments, at: datetime, rules: ExecutionParams) -> Answer:
+def change(book: Book, live: LiveTrade, arguments: Arguments, at: datetime, rules: TradingRules) -> Answer:
     """Put another order in place of a resting rung, or move the stop or the target; raises InputError where it may not.
 
     `price` and, for a rung, `quantity` are decimals as text; what is left out stays.
@@ -125,7 +126,7 @@ def _move(live: LiveTrade, leg: str, price: Decimal) -> Answer:
     return Answer.done(f"{_name(live)} {leg}: {_plain(price)} instead of {_plain(was)}")
 
 
-def _replace(book: Book, live: LiveTrade, arguments: Arguments, at: datetime, rules: ExecutionParams) -> Answer:
+def _replace(book: Book, live: LiveTrade, arguments: Arguments, at: datetime, rules: TradingRules) -> Answer:
     order = _resting(live, arguments)
     if order.kind is OrderKind.ENTRY or order.limit_price is None:
         raise InputError(f"{_order_name(live, order)} is a market order: it can be cancelled, not replaced")
@@ -136,7 +137,10 @@ def _replace(book: Book, live: LiveTrade, arguments: Arguments, at: datetime, ru
     if notional < live.instrument.min_notional:
         least = _plain(live.instrument.min_notional)
         raise InputError(f"{_plain(quantity)} at {_plain(price)} is worth {_plain(notional)}, less than {least}")
-    _check_cash(book, order, price, quantity, rules)
+    _check_cash(book, order, price, quantity, rules.paper.execution)
+    more = float(EXACT.subtract(notional, EXACT.multiply(order.limit_price, order.rest)))
+    if more > 0.0:
+        _check_limits(book, live, more, at, rules)
     leg = _successor(order.key.leg)
     successor = replace(
         order,
@@ -180,6 +184,25 @@ def _check_cash(book: Book, order: Order, price: Decimal, quantity: Decimal, rul
     free = book.free_cash(rules)
     if more > 0 and more > free - ROUNDING_RESERVE:
         raise InputError(f"it ties up {more:.2f} more, and {free:.2f} is free")
+
+
+def _check_limits(book: Book, live: LiveTrade, more: float, at: datetime, rules: TradingRules) -> None:
+    """Hold what would cost more than before to what a new trade is held to; all trades count as one cluster."""
+    symbol_id = live.position.symbol_id
+    locked = book.guard.refusal(symbol_id, seconds_of(at))
+    if locked is not None:
+        raise InputError(f"it costs {more:.2f} more, and nothing may be bought: {locked.note}")
+    limits, equity = rules.risk.limits, book.worth()
+    gross = sum(each.exposure() for each in book.live)
+    symbol = sum(each.exposure() for each in book.live if each.position.symbol_id == symbol_id)
+    for whose, used, limit in (
+        ("the trade", live.exposure(), rules.risk.sizing.max_position_share),
+        ("the symbol", symbol, limits.max_symbol_exposure),
+        ("all trades", gross, limits.max_gross_exposure),
+        ("what may move together", gross, limits.max_cluster_exposure),
+    ):
+        if limit is not None and used + more > limit * equity:
+            raise InputError(f"exposure of {whose} would be {used + more:.2f}, and {limit * equity:.2f} is the most")
 
 
 def _resting(live: LiveTrade, arguments: Arguments) -> Order:
