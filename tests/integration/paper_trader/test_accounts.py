@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -255,3 +256,37 @@ def test_the_shipped_accounts_differ(desk: Desk) -> None:
     assert [each.name for each in SHIPPED] == ["paper", "aggressive"]
     assert replace(RULES, entry=EntryParams()) == DEFAULT.rules
     assert SHIPPED[1].hash != DEFAULT.hash
+
+
+async def test_two_traders_open_an_account_once_and_double_nothing(desk: Desk, open_database: Opened) -> None:
+    await busy_market(desk)
+    await desk.catch_up(desk.trader(accounts=DIFFERENT[:2], strategies=ALL))
+    expected = {each.name: await desk.ledger(each.name) for each in DIFFERENT[:2]}
+    await desk.forget()
+    control = await open_database("control")
+    await ask(control, "mine", CommandKind.OPEN, rules=account("mine").document(), since=NOON.isoformat())
+    traders = [desk.trader(accounts=DIFFERENT[:2], strategies=ALL, batch_minutes=45) for _ in range(2)]
+    while any(await asyncio.gather(*(each.run_once() for each in traders))):
+        pass
+    for name, ledger in expected.items():
+        assert await desk.ledger(name) == ledger, name
+    opened = await desk.rows("SELECT account, count(*) AS n FROM tracker.account_events GROUP BY 1 ORDER BY 1")
+    assert opened == [{"account": name, "n": 1} for name in ("bold", "mine", "paper")]
+    await assert_sound(desk, DIFFERENT[:2])
+
+
+async def test_money_that_is_taken_out_is_no_loss(desk: Desk, open_database: Opened) -> None:
+    control = await open_database("control")
+    await busy_market(desk)
+    trader = desk.trader(strategies=ALL, batch_minutes=60)
+    await trader.run_once()
+    await ask(control, "paper", CommandKind.WITHDRAW, amount="7000")
+    await trader.run_once()
+    await ask(control, "paper", CommandKind.DEPOSIT, amount="90000")
+    await desk.catch_up(trader)
+    (marks,) = await desk.rows("SELECT equity, peak FROM tracker.risk_marks")
+    assert marks["equity"] > 90_000
+    assert 1 - marks["equity"] / marks["peak"] < 0.1
+    whole = "SELECT FROM tracker.protection_locks WHERE protection IN ('drawdown', 'daily_loss', 'halt')"
+    assert await desk.rows(whole) == []
+    await assert_sound(desk, (DEFAULT,))
