@@ -28,8 +28,9 @@ from joblib import Parallel, delayed
 from tracker.domain.errors import InputError
 from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
-from tracker.quant.backtest import BacktestPlan, Span, SymbolMarket, run_backtest
+from tracker.quant.backtest import BacktestPlan, Span, SymbolMarket
 from tracker.quant.backtest.looks import look_at
+from tracker.quant.backtest.run import run_backtest
 from tracker.quant.bars import BarArrays
 from tracker.quant.compiled import trade_all
 from tracker.quant.roll_up import roll_up

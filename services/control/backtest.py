@@ -17,8 +17,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from tracker.domain.errors import InputError
 from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import EPOCH
-from tracker.quant.backtest import BacktestPlan, BacktestResult, Span, SymbolMarket, run_backtest
+from tracker.quant.backtest import BacktestPlan, Span, SymbolMarket
 from tracker.quant.backtest.random_entry import random_entry_p
+from tracker.quant.backtest.run import BacktestResult, run_backtest
 from tracker.quant.backtest.summary import Summary, daily_equity, summarise
 from tracker.quant.backtest.trials import ONLY_TRIAL, Trials
 from tracker.quant.compiled import trade_all

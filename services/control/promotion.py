@@ -92,8 +92,7 @@ async def _case(
         raise InputError(f"ID: {name} decides on {row['timeframe']} bars, {live.strategy} on {live.timeframe.value}")
     raw = {"timeframe": row["timeframe"], "params": row["params"]}
     config = shaped_strategy(name, live.strategy, live.rule, raw)
-    plain = TypeAdapter(TradingRules).dump_python(load_trading_rules(settings.config_dir), mode="json")
-    rules_changed = changed_values(_flat(plain), _flat(row["rules"]))
+    rules_changed = changed_rules(settings, row["rules"])
     if config.hash == live.hash:
         only = f", but for rules of trading: {', '.join(rules_changed)}" if rules_changed else ""
         raise InputError(f"ID: {name} has the parameters that are in force already{only}")
@@ -102,11 +101,18 @@ async def _case(
     outcome = outcomes.get(limits.window, {})
     return _Case(
         row=row, outcome=outcome, config=config, rules_changed=rules_changed, limits=limits,
-        verdict=gate(_evidence(row, outcome, len(rules_changed)), limits),
+        verdict=gate(evidence_of(row, outcome, len(rules_changed)), limits),
     )
 
 
-def _evidence(row: Mapping[str, Any], outcome: Mapping[str, Any], rules_changed: int) -> Evidence:
+def changed_rules(settings: ControlSettings, rules: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which rules of trading are not those the live trades by, by dotted name as [live, its own]."""
+    plain = TypeAdapter(TradingRules).dump_python(load_trading_rules(settings.config_dir), mode="json")
+    return dict(changed_values(_flat(plain), _flat(rules)))
+
+
+def evidence_of(row: Mapping[str, Any], outcome: Mapping[str, Any], rules_changed: int) -> Evidence:
+    """Return what a stored variation has shown in a window, for the gate."""
     hours = outcome.get("hours")
     return Evidence(
         days=None if hours is None else hours / 24,

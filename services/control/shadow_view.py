@@ -18,14 +18,19 @@ def top_view(report: Mapping[str, Any]) -> RenderableType:
     if not report["strategies"]:
         return Text("nothing has been tried yet: the shadow tester begins with the first close that has features")
     lines: list[RenderableType] = [Text(_count(each, report["window"])) for each in report["strategies"]]
-    table = Table("id", "strategy", "changed", "trades", "return", "Sharpe", "DSR", "drawdown", "p", box=None)
+    table = Table("id", "strategy", box=None)
+    for name in ("trades", "return", "Sharpe", "DSR", "drawdown", "p"):
+        table.add_column(name, justify="right")
+    table.add_column("promotable")
     for each in report["leaders"]:
         table.add_row(
-            each["id"], each["strategy"], _few(each), str(each["trades"]), _percent(each["total_return"]),
+            each["id"], each["strategy"], str(each["trades"]), _percent(each["total_return"]),
             _number(each["sharpe"]), _number(each["dsr"], 3), _percent(each["max_drawdown"]),
-            _number(each["p_value"], 3),
+            _number(each["p_value"], 3), "yes" if each["promotable"] else "no",
         )  # fmt: skip
-    return Group(*lines, table)
+    reasons = [Text(_words(each)) for each in report["leaders"]]
+    gate = Text(f"promotable: by the gate of configs/shadow.toml, over {report['gate_window']}", "dim")
+    return Group(*lines, table, Text(), *reasons, gate)
 
 
 def show_view(report: Mapping[str, Any]) -> RenderableType:
@@ -70,6 +75,15 @@ def _few(each: Mapping[str, Any]) -> str:
         return f"nothing ({each['source']})"
     named = [f"{name.split('.')[-1]} {value}" for name, value in list(each["changes"].items())[:NAMED]]
     return ", ".join(named) + (f" and {len(each['changes']) - NAMED} more" if len(each["changes"]) > NAMED else "")
+
+
+def _words(each: Mapping[str, Any]) -> str:
+    """Return what a variation changes, and the first reason why it may not be promoted."""
+    words = f"{each['id']}: {_few(each)}"
+    if each["promotable"]:
+        return words
+    more = f", and {len(each['why_not']) - 1} more" if len(each["why_not"]) > 1 else ""
+    return f"{words}; not promotable: {each['why_not'][0]}{more}"
 
 
 def _percent(value: float | None) -> str:

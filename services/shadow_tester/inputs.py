@@ -22,9 +22,8 @@ from tracker.quant.portfolio.book import seconds_of
 from tracker.quant.shadow.accounts import longest_memory
 from tracker.quant.shadow.engine import Rows
 from tracker.quant.strategies.inputs import WithIndicators, features_read
-from tracker.runtime.looks import ScanInputs, inputs_of, joined, reads_from
+from tracker.runtime.looks import ScanInputs, bar_arrays, inputs_of, joined, reads_from
 from tracker.runtime.shadow_config import Swarm
-from tracker.runtime.stored_markets import bar_arrays
 from tracker.store.bars import BarTable
 from tracker.store.database import Transaction
 from tracker.store.features import FeatureTable, find_feature_set, read_features

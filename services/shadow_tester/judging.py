@@ -67,7 +67,9 @@ async def _returns(transaction: Transaction, period: str, first: int, end: int, 
     seconds = HOUR if period == "1h" else DAY
     ends = np.unique(np.array([seconds_of(each.ends_at) for each in rows], dtype=np.int64))
     shape = len(ends), len(active.rows)
-    returns, trades, sums = np.full(shape, np.nan), np.zeros(shape), np.zeros(shape)
+    # As they are stored, since of 30 days by the hour there are millions.
+    returns = np.full(shape, np.nan, np.float32)
+    trades, sums = np.zeros(shape, np.uint16), np.zeros(shape, np.float32)
     for strategy in dict.fromkeys(row["strategy"] for row in active.rows):
         own = [each for each in rows if each.strategy == strategy]
         if own:
@@ -76,7 +78,7 @@ async def _returns(transaction: Transaction, period: str, first: int, end: int, 
 
 
 def _place(
-    into: tuple[NDArray[np.float64], ...],
+    into: tuple[NDArray[Any], ...],
     ends: NDArray[np.int64],
     rows: Sequence[ReturnsRow],
     strategy: str,

@@ -11,10 +11,9 @@ from tracker.domain.instrument import Instrument
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.compiled import resume, trade_many
 from tracker.quant.portfolio.book import moment_of, seconds_of
-from tracker.quant.shadow.accounts import VERSION, open_accounts, packed, restore
+from tracker.quant.shadow.accounts import VERSION, open_accounts, packed, restore, rungs_of
 from tracker.quant.shadow.engine import Step, Swarming
 from tracker.quant.shadow.evaluation import BlockRule, Found
-from tracker.quant.shadow.offline import rungs_of
 from tracker.quant.shadow.periods import packed_period
 from tracker.runtime.logging import Logger
 from tracker.runtime.shadow_config import Swarm
@@ -192,7 +191,7 @@ class ShadowTester:
             return kept
         roster = await enrol(transaction, swarm, cursor)
         rules = [each.rules for each in roster.variations]
-        accounts = open_accounts(rules, rungs_of(roster.variations), len(symbols))
+        accounts = open_accounts(rules, rungs_of([each.params for each in roster.variations]), len(symbols))
         stored = await read_state(transaction, strategy)
         blocks = [each.data for each in stored if each.version == VERSION]
         accounts = restore(accounts, roster.numbers, roster.going_on, blocks, symbols)

@@ -70,12 +70,14 @@ async def _work(settings: ShadowTesterSettings, fence: Fence | None, log: Logger
         )
         busy = clock.monotonic()
         # An orphan ends: whoever started it anew has a worker of its own.
-        while os.getppid() == parent and clock.monotonic() - busy <= settings.linger_seconds:
+        while os.getppid() == parent:
             more = await tester.run_once()
             if more or tester.report.outcomes:
                 _say({"event": "ran", **_facts(tester)})
                 busy = clock.monotonic()
-            if not more:
+            elif clock.monotonic() - busy >= settings.linger_seconds:
+                break
+            else:
                 await asyncio.sleep(LOOK_SECONDS)
     finally:
         await database.close()

@@ -63,7 +63,7 @@ def inputs_of(symbol_id: int, config: StrategyConfig, features: FeatureTable, ba
     `first` in Unix seconds; `bars` reach back as own_columns needs them to.
     """
     timeframe = config.timeframe
-    own = own_columns(config.rule, config.params, _arrays(bars), timeframe.seconds, first)
+    own = own_columns(config.rule, config.params, bar_arrays(bars), timeframe.seconds, first)
     opens = bars.ts[len(bars) - len(own["close"]) :]
     common, of_features, of_bars = np.intersect1d(features.ts, opens, assume_unique=True, return_indices=True)
     return ScanInputs(
@@ -109,7 +109,8 @@ def look(config: StrategyConfig, symbol_id: int, decided_at: datetime, close: fl
     )
 
 
-def _arrays(table: BarTable) -> BarArrays:
+def bar_arrays(table: BarTable) -> BarArrays:
+    """Return stored bars as the rules read them."""
     return BarArrays(
         ts=table.ts, open=table.open, high=table.high, low=table.low, close=table.close, volume=table.volume
     )

@@ -253,8 +253,17 @@ async def write_outcomes(
 async def read_leaders(
     transaction: Transaction, span: str, strategy: str | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Return the best variations of a window, with `changes` as a mapping."""
-    return [_decoded(row, "changes") for row in await transaction.fetch("shadow.leaders", span, strategy, limit)]
+    """Return the best variations of a window, with `changes` and `rules` as mappings."""
+    rows = await transaction.fetch("shadow.leaders", span, strategy, limit)
+    return [_decoded(row, "changes", "rules") for row in rows]
+
+
+async def read_outcomes_in(
+    transaction: Transaction, span: str, variations: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return the outcomes of some variations in one window, by variation."""
+    rows = await transaction.fetch("shadow.outcomes_in", span, list(variations))
+    return {row["variation"]: dict(row) for row in rows}
 
 
 async def read_shadow_counts(transaction: Transaction, span: str) -> list[dict[str, Any]]:

@@ -17,10 +17,10 @@ import talib
 from tracker.domain.instrument import Instrument
 from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
-from tracker.quant.backtest import BacktestPlan, BacktestResult, Span, SymbolMarket, run_backtest
+from tracker.quant.backtest import BacktestPlan, Span, SymbolMarket
 from tracker.quant.backtest.looks import Looks
 from tracker.quant.backtest.market import CONTEXT, whole_candles
-from tracker.quant.backtest.run import trade_looks
+from tracker.quant.backtest.run import BacktestResult, run_backtest, trade_looks
 from tracker.quant.backtest.trading import TradeAll
 from tracker.quant.bars import BarArrays, Bools, Floats, Ints
 from tracker.quant.execution import ExecutionParams

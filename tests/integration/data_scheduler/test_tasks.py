@@ -152,6 +152,27 @@ async def test_old_rows_are_deleted_in_batches_and_young_ones_stay(house: BarHou
     assert max(deleted) <= 7 * 3
 
 
+async def test_what_the_shadow_did_is_kept_for_its_days(house: BarHouse) -> None:
+    days = "SELECT timestamptz '2024-04-05 12:00Z' - d * interval '1 day' AS t FROM generate_series(0, 420) d"
+    await house.execute(
+        "INSERT INTO tracker.shadow_testing_scans SELECT 'dca', t, 1, 0, 0, '{}', '' FROM (" + days + ") days",
+        "INSERT INTO tracker.shadow_returns SELECT 'dca', p, t, 1, '' FROM (" + days + ") days,"
+        " unnest(ARRAY['1h', '1d']) p",
+        "INSERT INTO tracker.shadow_variations VALUES"
+        " ('x', 'dca', 0, '15m', '{}', '{}', '{}', 'c', 'r', 'live', '2020-01-01Z')",
+        "INSERT INTO tracker.shadow_testing_trades SELECT 'x', 1, t, t, t, 1, 1, 1, 0, 0, 'stop' FROM ("
+        + days + ") days",
+    )
+    await finish(await house.scheduler())
+    counts = {
+        table: await house.value(f"SELECT count(*) FROM tracker.{table}")
+        for table in ("shadow_testing_scans", "shadow_testing_trades", "shadow_variations")
+    }
+    assert counts == {"shadow_testing_scans": 31, "shadow_testing_trades": 91, "shadow_variations": 1}
+    periods = "SELECT count(*) FROM tracker.shadow_returns WHERE period = '{}'"
+    assert [await house.value(periods.format(each)) for each in ("1h", "1d")] == [36, 401]
+
+
 async def test_notes_are_forgotten_but_never_a_tasks_last_good_one(house: BarHouse) -> None:
     scheduler = await house.scheduler()
     await finish(scheduler)

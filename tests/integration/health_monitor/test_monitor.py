@@ -88,6 +88,8 @@ HEALTHY = (
     " WHERE timeframe <> '1m'",
     "INSERT INTO tracker.scan_watermarks SELECT 'dca', timeframe, closed_through, now() FROM tracker.feature_watermarks"
     " WHERE timeframe = '15m'",
+    "INSERT INTO tracker.shadow_cursor SELECT 'dca', timeframe, closed_through, closed_through, 'x', now()"
+    " FROM tracker.feature_watermarks WHERE timeframe = '15m'",
     "INSERT INTO tracker.accounts (account, currency, start_cash, opened_at, cash)"
     " VALUES ('main', 'USD', 1, now(), 1)",
     "INSERT INTO tracker.account_events (account, ts, kind, amount, outcome, note)"
@@ -118,6 +120,13 @@ async def test_an_empty_database_is_a_finding_and_no_crash(ward: Ward) -> None:
 
 # Name, how it is broken, what is observed then, and how it is mended.
 BREAKING = (
+    (
+        "shadow watermark lag dca",
+        "UPDATE tracker.shadow_cursor SET closed_through = closed_through - interval '1 hour',"
+        " updated_at = now() - interval '50 min'",
+        r"3000 s behind",
+        "UPDATE tracker.shadow_cursor SET closed_through = closed_through + interval '1 hour', updated_at = now()",
+    ),
     (
         "heartbeat data_collector",
         "UPDATE tracker.service_heartbeats SET beat_at = now() - interval '31 s' WHERE service = 'data_collector'",

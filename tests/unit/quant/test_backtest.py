@@ -16,8 +16,9 @@ from tracker.domain.instrument import Instrument
 from tracker.domain.order import Order, OrderStatus
 from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
-from tracker.quant.backtest import BacktestPlan, BacktestResult, Span, SymbolMarket, finest_candles, run_backtest
+from tracker.quant.backtest import BacktestPlan, Span, SymbolMarket, finest_candles
 from tracker.quant.backtest.market import whole_candles
+from tracker.quant.backtest.run import BacktestResult, run_backtest
 from tracker.quant.backtest.summary import exit_reasons
 from tracker.quant.backtest.trading import REFUSALS, ledger_signals, trade_in_ledger
 from tracker.quant.bars import BarArrays

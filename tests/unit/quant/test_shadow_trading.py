@@ -17,8 +17,8 @@ from tracker.quant.backtest.signals import signal_table
 from tracker.quant.backtest.trading import bulk_market, trade_in_bulk
 from tracker.quant.compiled import resume, trade_all, trade_many
 from tracker.quant.shadow import engine, swarm
-from tracker.quant.shadow.accounts import Accounts, limits_and_costs, open_accounts, packed, restore
-from tracker.quant.shadow.offline import Past, Run, run, rungs_of
+from tracker.quant.shadow.accounts import Accounts, limits_and_costs, open_accounts, packed, restore, rungs_of
+from tracker.quant.shadow.offline import Past, Run, run
 from tracker.quant.shadow.variation import Variation
 from tracker.quant.strategies import RULES
 
@@ -44,7 +44,8 @@ def restored(
     blocks: dict[int, bytes], variations: Sequence[Variation], names: Sequence[str] = NAMES
 ) -> Accounts:
     numbers = np.arange(len(variations))
-    fresh = open_accounts([each.rules for each in variations], rungs_of(variations), len(names))
+    rungs = rungs_of([each.params for each in variations])
+    fresh = open_accounts([each.rules for each in variations], rungs, len(names))
     return restore(fresh, numbers, numbers, list(blocks.values()), names)
 
 

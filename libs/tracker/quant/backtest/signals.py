@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracker.quant.backtest.looks import Looks
 from tracker.quant.backtest.market import SymbolMarket
 from tracker.quant.bars import Floats, Ints, Objects
 from tracker.quant.bulk.desk import (
@@ -29,6 +28,9 @@ from tracker.quant.bulk.desk import (
 )
 from tracker.quant.sizing import REGIMES, VOLATILITIES
 from tracker.quant.strategies.base import Proposals
+
+if TYPE_CHECKING:
+    from tracker.quant.backtest.looks import Looks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

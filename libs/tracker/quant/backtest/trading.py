@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +14,6 @@ from tracker.domain.instrument import Instrument, InstrumentStatus
 from tracker.domain.money import decimal_of
 from tracker.domain.order import RefusalReason
 from tracker.domain.signal import Signal
-from tracker.quant.backtest.looks import Looks, signals_in
 from tracker.quant.backtest.market import Span, SymbolMarket
 from tracker.quant.backtest.plan import BacktestPlan
 from tracker.quant.backtest.signals import SignalTable
@@ -29,6 +29,9 @@ from tracker.quant.portfolio.guard import REFUSALS as LOCK_REFUSALS
 from tracker.quant.portfolio.hours import HourlyCloses
 from tracker.quant.portfolio.walk import Walk
 from tracker.quant.risk_rules import HOUR_SECONDS
+
+if TYPE_CHECKING:
+    from tracker.quant.backtest.looks import Looks
 
 # In the order of the verdicts in `tracker.quant.bulk.desk`.
 REFUSALS = (
@@ -164,6 +167,9 @@ def ends_by_signal(ended: Floats, live: Floats, signals: int) -> Floats:
 
 def ledger_signals(plan: BacktestPlan, looks: Sequence[Looks], markets: Sequence[SymbolMarket]) -> list[Signal]:
     """Return the signals as the database would hold them, numbered in the order in which they are acted on."""
+    # TA-Lib comes with it, which bulk trading can spare.
+    from tracker.quant.backtest.looks import signals_in
+
     names = {each.instrument.symbol_id: each.instrument.symbol for each in markets}
     series = {each.instrument.symbol_id: each.candles for each in markets}
     found = [each for look in looks for each in signals_in(look, plan.rule, plan.config_hash)]

@@ -137,6 +137,8 @@ def open_accounts(rules: Sequence[TradingRules], rungs: int, symbols: int) -> Ac
     singles = [new_desk(slots, rungs, symbols, each.paper.account.start_cash, 0) for each in rules]
     stacked = {name: np.stack([getattr(each, name) for each in singles]) for name in _STACKED}
     guard = Guard(*(np.stack(each) for each in zip(*(single.guard for single in singles), strict=True)))
+    # What a lock was set at is nobody's business here: all write it to the same place.
+    guard = guard._replace(seen=singles[0].guard.seen)
     since = np.zeros((len(rules), SINCE_SIZE))
     since[:, SINCE_EQUITY] = [each.paper.account.start_cash for each in rules]
     return Accounts(
@@ -145,6 +147,11 @@ def open_accounts(rules: Sequence[TradingRules], rungs: int, symbols: int) -> Ac
         day=since.copy(),
         open=no_trades(),
     )
+
+
+def rungs_of(params: Sequence[Any]) -> int:
+    """Return for how many rungs the desks need room; a rule that has no such parameter gets more when it asks."""
+    return max((int(getattr(each, "rungs", 0)) for each in params), default=0)
 
 
 def longest_memory(rules: Sequence[TradingRules]) -> TradingRules:
@@ -207,7 +214,7 @@ def restore(
         arrays, names = _arrays(block)
         both: Ints = np.intersect1d(arrays["numbers"], going_on)
         kept, mine = np.searchsorted(arrays["numbers"], both), np.searchsorted(numbers, both)
-        accounts = _fitted(accounts, arrays["trades"].shape[1], arrays["rungs"].shape[2])
+        accounts = fitted(accounts, arrays["trades"].shape[1], arrays["rungs"].shape[2])
         _renumber(arrays, names, symbols)
         for name in _STACKED:
             _place(getattr(accounts.desks, name), mine, arrays[name][kept], name)
@@ -259,7 +266,7 @@ def _live(desks: Desk) -> Bools:
     return live
 
 
-def _fitted(accounts: Accounts, slots: int, rungs: int) -> Accounts:
+def fitted(accounts: Accounts, slots: int, rungs: int) -> Accounts:
     """Return the accounts with room for at least so many trades and rungs."""
     desks = accounts.desks
     old_slots, old_rungs = desks.trades.shape[1], desks.rungs.shape[2]

@@ -22,6 +22,7 @@ from tracker.quant.shadow.accounts import (
     Accounts,
     OpenTrades,
     arrays_of,
+    fitted,
     joined_trades,
     limits_and_costs,
     recent_closed,
@@ -138,10 +139,9 @@ class Swarming:
         return Step(trades=_concatenated(closed), hours=hours, days=days)
 
     def _plans(self, found: Found, rows: Rows, market: Market) -> tuple[Plans, Ints]:
-        width = self.accounts.desks.rungs.shape[2]
-        missing = width - found.proposals.ladder.shape[1]
-        if missing < 0:
-            raise ValueError(f"a ladder has {width - missing} rungs where the desks have room for {width}")
+        asked = int(found.proposals.ladder.shape[1])
+        self.accounts = fitted(self.accounts, 0, asked)
+        missing = int(self.accounts.desks.rungs.shape[2]) - asked
         pad = ((0, 0), (0, missing))
         plans = Plans(
             times=rows.decided_at[found.row],

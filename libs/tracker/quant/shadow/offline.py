@@ -14,7 +14,7 @@ from tracker.quant.backtest.market import Span, SymbolMarket
 from tracker.quant.backtest.trading import bulk_market
 from tracker.quant.bars import Ints
 from tracker.quant.frame import FeatureFrame
-from tracker.quant.shadow.accounts import Accounts, longest_memory, open_accounts
+from tracker.quant.shadow.accounts import Accounts, longest_memory, open_accounts, rungs_of
 from tracker.quant.shadow.engine import ClosedTrades, Period, ResumeDesks, Rows, Step, Swarming, TradeMany
 from tracker.quant.shadow.evaluation import BlockRule
 from tracker.quant.shadow.variation import Variation
@@ -65,11 +65,6 @@ def past_of(
     return Past(frame=frame, rows=rows, markets=ordered, span=span, timeframe=timeframe, rule=rule)
 
 
-def rungs_of(variations: Sequence[Variation], found_width: int = 0) -> int:
-    """Return for how many rungs the desks need room."""
-    return max([found_width, *(int(getattr(each.params, "rungs", 0)) for each in variations)])
-
-
 def run(
     past: Past,
     variations: Sequence[Variation],
@@ -80,7 +75,7 @@ def run(
 ) -> Run:
     """Try the variations over the past, so many closes at a time."""
     rules = [each.rules for each in variations]
-    accounts = accounts or open_accounts(rules, rungs_of(variations), len(past.markets))
+    accounts = accounts or open_accounts(rules, rungs_of([each.params for each in variations]), len(past.markets))
     swarm = Swarming(variations, accounts, resume, trade_many)
     looking = BlockRule(past.rule, [each.params for each in variations])
     market = bulk_market(past.markets, longest_memory(rules), past.span)

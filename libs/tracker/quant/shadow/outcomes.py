@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.domain.errors import InputError
 from tracker.quant.bars import Bools, Floats, Ints
 from tracker.quant.overfitting import expected_maximum_sharpe, probabilistic_sharpe_ratio
+
+# Floats, or whatever they are stored as: what is worked out is float64.
+Reals: TypeAlias = NDArray[Any]
 
 DAY = 86_400
 HOURS_A_YEAR = 24 * 365
@@ -19,7 +23,7 @@ RESAMPLES = 1_000
 CONFIDENCE = 0.95
 # Fewer blocks of time than this say nothing about how their mean spreads.
 FEWEST_BLOCKS = 5
-# Variations whose resampled means are sorted at once.
+# Variations whose figures are worked out at once: all of them together would take hundreds of megabytes.
 AT_ONCE = 256
 
 
@@ -51,9 +55,9 @@ class Returns:
 
     ends_at: Ints
     seconds: int
-    returns: Floats
-    trades: Floats
-    trade_returns: Floats
+    returns: Reals
+    trades: Reals
+    trade_returns: Reals
 
     def after(self, moment: int) -> Returns:
         """Return the periods that end after a moment."""
@@ -64,6 +68,15 @@ class Returns:
             returns=self.returns[begin:],
             trades=self.trades[begin:],
             trade_returns=self.trade_returns[begin:],
+        )
+
+    def of(self, variations: Ints) -> Returns:
+        """Return some of the variations."""
+        return replace(
+            self,
+            returns=self.returns[:, variations],
+            trades=self.trades[:, variations],
+            trade_returns=self.trade_returns[:, variations],
         )
 
 
@@ -96,32 +109,49 @@ def outcomes(returns: Returns, block: int, trials: int, seed: int) -> Outcomes:
     the same bounds. The benchmark of `dsr` supposes that the trials' Sharpe ratios spread at least as much as chance
     alone makes them: variations that resemble each other spread less, without being less subject to it.
     """
-    known = np.isfinite(returns.returns)
-    value = np.where(known, returns.returns, 0.0)
-    count = known.sum(axis=0).astype(np.float64)
-    moments = _moments(value, known, count)
-    trades = np.where(known, returns.trades, 0.0)
-    sums = np.where(known, returns.trade_returns, 0.0)
-    traded = trades.sum(axis=0)
-    mean = np.divide(sums.sum(axis=0), traded, out=np.full(len(traded), np.nan), where=traded > 0)
-    lower, chance = _resampled(returns, trades, sums, block, seed)
-    psr, dsr = _significance(moments, count, trials)
-    equity: Floats = np.cumprod(1.0 + value, axis=0, dtype=np.float64)
-    halves = _halves(equity, known)
+    figures = [
+        _figures(returns.of(np.arange(begin, min(begin + AT_ONCE, returns.returns.shape[1]))), block, seed)
+        for begin in range(0, returns.returns.shape[1], AT_ONCE)
+    ]
+    columns: dict[str, Any] = {name: np.concatenate([each[name] for each in figures]) for name in figures[0]}
+    moments = tuple(columns.pop(name) for name in ("ratio", "skewness", "kurtosis"))
+    count = columns.pop("count")
+    psr, dsr = _significance((moments[0], moments[1], moments[2]), count, trials)
     return Outcomes(
+        **columns,
         hours=count * returns.seconds / 3_600,
-        trades=traded.astype(np.int64),
-        total_return=_last(equity) - 1.0,
         sharpe=moments[0] * math.sqrt(HOURS_A_YEAR * 3_600 / returns.seconds),
         psr=psr,
         dsr=dsr,
-        max_drawdown=_drawdown(equity),
-        p_value=chance,
-        mean_trade_return=mean,
-        lower_bound=lower,
-        first_half_return=halves[0],
-        second_half_return=halves[1],
     )
+
+
+def _figures(returns: Returns, block: int, seed: int) -> dict[str, Any]:
+    """Return what can be said of some variations without the others."""
+    known = np.isfinite(returns.returns)
+    value = np.where(known, returns.returns.astype(np.float64), 0.0)
+    count = known.sum(axis=0).astype(np.float64)
+    ratio, skewness, kurtosis = _moments(value, known, count)
+    trades = np.where(known, returns.trades.astype(np.float64), 0.0)
+    sums = np.where(known, returns.trade_returns.astype(np.float64), 0.0)
+    traded = trades.sum(axis=0)
+    lower, chance = _resampled(returns.ends_at, trades, sums, block, seed)
+    equity: Floats = np.cumprod(1.0 + value, axis=0, dtype=np.float64)
+    first, second = _halves(equity, known)
+    return {
+        "count": count,
+        "ratio": ratio,
+        "skewness": skewness,
+        "kurtosis": kurtosis,
+        "trades": traded.astype(np.int64),
+        "total_return": _last(equity) - 1.0,
+        "max_drawdown": _drawdown(equity),
+        "p_value": chance,
+        "mean_trade_return": np.divide(sums.sum(axis=0), traded, out=np.full(len(traded), np.nan), where=traded > 0),
+        "lower_bound": lower,
+        "first_half_return": first,
+        "second_half_return": second,
+    }
 
 
 def _moments(value: Floats, known: Bools, count: Floats) -> tuple[Floats, Floats, Floats]:
@@ -160,26 +190,25 @@ def _significance(moments: tuple[Floats, Floats, Floats], count: Floats, trials:
     return psr, dsr
 
 
-def _resampled(returns: Returns, trades: Floats, sums: Floats, block: int, seed: int) -> tuple[Floats, Floats]:
+def _resampled(ends_at: Ints, trades: Floats, sums: Floats, block: int, seed: int) -> tuple[Floats, Floats]:
     """Return a lower bound of the mean trade return, and how often it is 0 or less, over resampled blocks of time."""
     variations = trades.shape[1]
     bound, chance = np.full(variations, np.nan), np.full(variations, np.nan)
-    if len(returns.ends_at) == 0:
+    if len(ends_at) == 0:
         return bound, chance
-    blocks = (returns.ends_at - 1) // block
+    blocks = (ends_at - 1) // block
     begins = np.flatnonzero(np.concatenate(([True], blocks[1:] != blocks[:-1])))
     counts, totals = np.add.reduceat(trades, begins, axis=0), np.add.reduceat(sums, begins, axis=0)
     enough = np.flatnonzero(np.count_nonzero(counts, axis=0) >= FEWEST_BLOCKS)
     rng = np.random.default_rng(seed)
     size = len(begins)
     weights = rng.multinomial(size, np.full(size, 1.0 / size), RESAMPLES).astype(np.float64)
-    for at in range(0, len(enough), AT_ONCE):
-        own = enough[at : at + AT_ONCE]
-        number, total = weights @ counts[:, own], weights @ totals[:, own]
-        # A resample without a trade has earned nothing.
-        means = np.divide(total, number, out=np.zeros_like(total), where=number > 0.0)
-        bound[own] = np.quantile(means, 1.0 - CONFIDENCE, axis=0)
-        chance[own] = (np.count_nonzero(means <= 0.0, axis=0) + 1.0) / (RESAMPLES + 1.0)
+    number, total = weights @ counts[:, enough], weights @ totals[:, enough]
+    # A resample without a trade has earned nothing.
+    means = np.divide(total, number, out=np.zeros_like(total), where=number > 0.0)
+    if enough.size:
+        bound[enough] = np.quantile(means, 1.0 - CONFIDENCE, axis=0)
+        chance[enough] = (np.count_nonzero(means <= 0.0, axis=0) + 1.0) / (RESAMPLES + 1.0)
     return bound, chance
 
 

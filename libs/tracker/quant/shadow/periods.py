@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from tracker.domain.errors import SchemaError
-from tracker.quant.bars import Floats, Ints
+from tracker.quant.bars import Ints
 from tracker.quant.shadow.engine import Period
 
 _LAYOUT = np.dtype([("returns", "<f4"), ("trades", "<u2"), ("trade_returns", "<f4")])
@@ -26,13 +27,16 @@ def packed_period(period: Period, numbers: Ints) -> tuple[int, bytes]:
     return size, zlib.compress(b"".join(parts), level=1)
 
 
-def unpacked_periods(rows: Sequence[tuple[int, bytes]], numbers: Ints) -> tuple[Floats, Floats, Floats]:
+def unpacked_periods(rows: Sequence[tuple[int, bytes]], numbers: Ints) -> tuple[Any, Any, Any]:
     """Return returns, trades and sums of trade returns (P, V) of those numbers, NaN where there was no account yet.
+
+    float32, uint16 and float32, as they are stored.
 
     Raises SchemaError where a row is not as long as it says.
     """
     shape = len(rows), len(numbers)
-    returns, trades, sums = np.full(shape, np.nan, np.float32), np.zeros(shape), np.zeros(shape, np.float32)
+    returns = np.full(shape, np.nan, np.float32)
+    trades, sums = np.zeros(shape, np.uint16), np.zeros(shape, np.float32)
     for place, (size, data) in enumerate(rows):
         plain = zlib.decompress(data)
         if len(plain) != size * _LAYOUT.itemsize:
@@ -42,4 +46,4 @@ def unpacked_periods(rows: Sequence[tuple[int, bytes]], numbers: Ints) -> tuple[
         returns[place, there] = np.frombuffer(plain, "<f4", size)[chosen]
         trades[place, there] = np.frombuffer(plain, "<u2", size, 4 * size)[chosen]
         sums[place, there] = np.frombuffer(plain, "<f4", size, 6 * size)[chosen]
-    return returns.astype(np.float64), trades, sums.astype(np.float64)
+    return returns, trades, sums

@@ -30,7 +30,8 @@ from tracker.quant.risk_rules import Guard
 class Work(NamedTuple):
     """V desks side by side, each field of Desk with an axis for them, and what each of them may do.
 
-    `out` and `used` are scratch that they share; `limits` (V, LIMIT_SIZE), `rules` (V, RULES_SIZE); the signals of desk
+    `out`, `used` and the guard's `seen` are scratch that they share; `limits` (V, LIMIT_SIZE), `rules` (V, RULES_SIZE);
+    the signals of desk
     v are those from begins[v] on up to begins[v + 1], `begins` int64 (V + 1,).
     """
 
@@ -124,7 +125,7 @@ def desk_of(desks: Desk, v: int) -> Desk:
             desks.guard.marks[v],
             desks.guard.locks[v],
             desks.guard.since[v],
-            desks.guard.seen[v],
+            desks.guard.seen,
             desks.guard.closed[v],
             desks.guard.counts[v],
         ),

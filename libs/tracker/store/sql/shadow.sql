@@ -113,10 +113,14 @@ ON CONFLICT (variation, span) DO UPDATE SET
 
 -- name: leaders
 -- The best variations of a window, of all strategies or of one.
-SELECT v.strategy, v.source, v.changes, o.*
+SELECT v.strategy, v.source, v.changes, v.rules, v.retired_at, o.*
 FROM tracker.shadow_outcomes o JOIN tracker.shadow_variations v ON v.id = o.variation
 WHERE o.span = $1 AND v.retired_at IS NULL AND ($2::text IS NULL OR v.strategy = $2)
 ORDER BY o.dsr DESC NULLS LAST, o.sharpe DESC NULLS LAST, o.total_return DESC, o.variation LIMIT $3;
+
+-- name: outcomes_in
+-- The outcomes of some variations in one window.
+SELECT * FROM tracker.shadow_outcomes WHERE span = $1 AND variation = ANY ($2::text[]);
 
 -- name: counts
 -- How many variations there are, by strategy, and how many of them have traded in a window.
