@@ -31,7 +31,7 @@ def list_(as_json: AsJson = False) -> None:
     from services.control.account_report import list_accounts
     from services.control.account_view import accounts_view
 
-    _print(list_accounts(load_settings(ControlSettings)), accounts_view, as_json=as_json)
+    print_report(list_accounts(load_settings(ControlSettings)), accounts_view, as_json=as_json)
 
 
 @account_app.command()
@@ -40,7 +40,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     from services.control.account_report import show_account
     from services.control.account_view import account_view
 
-    _print(show_account(load_settings(ControlSettings), name), account_view, as_json=as_json)
+    print_report(show_account(load_settings(ControlSettings), name), account_view, as_json=as_json)
 
 
 @account_app.command()
@@ -62,7 +62,7 @@ def new(
         name=name, like=like, rules=rules, cash=cash,
         since=None if since is None else moment_of("--since", since, EPOCH),
     )  # fmt: skip
-    _say(new_account(load_settings(ControlSettings), asked, reason, wait), as_json=as_json)
+    say(new_account(load_settings(ControlSettings), asked, reason, wait), as_json=as_json)
 
 
 @account_app.command()
@@ -158,20 +158,22 @@ def _tell(
     from services.control.account import Order, tell_account
 
     order = Order(account=name, kind=kind, arguments=arguments, reason=reason, wait_seconds=wait)
-    _say(tell_account(load_settings(ControlSettings), order), as_json=as_json)
+    say(tell_account(load_settings(ControlSettings), order), as_json=as_json)
 
 
-def _say(report: Mapping[str, Any], *, as_json: bool) -> None:
+def say(report: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what came of a command; exit code 1 where it was refused."""
     from services.control.account_view import answer_view
 
-    _print(report, answer_view, as_json=as_json)
+    print_report(report, answer_view, as_json=as_json)
     if report["outcome"] == "refused":
         raise typer.Exit(1)
 
 
-def _print(
+def print_report(
     report: Mapping[str, Any], view: Callable[[Mapping[str, Any]], RenderableType], *, as_json: bool
 ) -> None:
+    """Print a report, as JSON or as a person reads it."""
     import orjson
 
     if as_json:

@@ -12,7 +12,8 @@ from rich.text import Text
 # What fits a terminal; --json has everything.
 _SHOWN: Mapping[str, Sequence[str]] = {
     "rules": ("name", "value", "from"),
-    "positions": ("strategy", "symbol", "quantity", "average_price", "last_price", "stop_price", "unrealised_pnl"),
+    "positions": ("strategy", "symbol", "quantity", "average_price", "last_price", "last_bar_at", "stop_price",
+                  "unrealised_pnl"),
     "resting_orders": ("strategy", "symbol", "leg", "side", "quantity", "filled_quantity", "limit_price"),
     "last_trades": ("exit_time", "strategy", "symbol", "entry_price", "exit_price", "pnl", "exit_reason"),
     "locks": ("protection", "symbol", "until", "note"),
@@ -44,7 +45,7 @@ def account_view(report: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [accounts_view({"accounts": [account]}), state]
     for name, columns in _SHOWN.items():
         title, rows = name.replace("_", " "), report[name]
-        parts += [Text(), _table(title, columns, rows) if rows else Text(f"no {title}", "dim")]
+        parts += [Text(), rows_table(title, columns, rows) if rows else Text(f"no {title}", "dim")]
     return Group(*parts)
 
 
@@ -57,7 +58,8 @@ def answer_view(report: Mapping[str, Any]) -> RenderableType:
     )
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
+def rows_table(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return rows as a table of some of their columns."""
     heads = [name.removesuffix("_price").removesuffix("_time").replace("_", " ") for name in columns]
     wrapped = ("note", "arguments", "value")
     table = Table(
@@ -76,7 +78,7 @@ def _cell(name: str, value: Any) -> str:
         return ", ".join(f"{key} {each}" for key, each in value.items()) or "-"
     if isinstance(value, float):
         return f"{value:,.2f}" if name in ("amount", "pnl", "unrealised_pnl") else f"{value:.7g}"
-    return _moment(value) if name in ("at", "until", "exit_time") else str(value)
+    return _moment(value) if name in ("at", "until", "exit_time", "placed_at", "last_bar_at") else str(value)
 
 
 def _gain(value: float) -> Text:

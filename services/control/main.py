@@ -16,6 +16,7 @@ from tracker.runtime.settings import environment, load_settings
 from services.control.account_app import account_app
 from services.control.config_app import config_app
 from services.control.labels_app import labels_app
+from services.control.order_app import flatten, order_app, orders
 from services.control.settings import ControlSettings
 from services.control.shadow_app import shadow_app
 from services.control.source import CATCH_UP, Source
@@ -32,6 +33,9 @@ fleet_app = typer.Typer(help="The table of services, configs/fleet.toml.", no_ar
 app.add_typer(fleet_app, name="fleet")
 app.add_typer(verify_app, name="verify")
 app.add_typer(account_app, name="account")
+app.add_typer(order_app, name="order")
+app.command()(orders)
+app.command()(flatten)
 app.add_typer(shadow_app, name="shadow")
 app.add_typer(config_app, name="config")
 app.add_typer(labels_app, name="labels")
