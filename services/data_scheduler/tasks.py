@@ -20,6 +20,7 @@ from tracker.store.maintenance import (
     refresh_aggregate,
 )
 from tracker.store.parity_reports import forget_reports
+from tracker.store.predictions import forget_predictions
 
 from services.data_scheduler.parity import NightlyParity
 from services.data_scheduler.rewriting import Rewriter
@@ -29,6 +30,7 @@ from services.data_scheduler.slices import Outcome, Slice, Tell
 
 PARITY_REPORTS = "parity_reports"
 LABELS = "strategy_labels"
+PREDICTIONS = "predictions"
 # These work on whole months of bars: one of them at a time.
 MONTHLY = frozenset({TaskName.CLUSTER_CLOSED_MONTHS, TaskName.ARCHIVE_MONTHS})
 
@@ -125,6 +127,7 @@ class Tasks:
             limits["scan_history"] = event_time - timedelta(days=days.scan_history_days)
             limits["ml_features"] = event_time - timedelta(days=days.ml_features_days)
             limits[LABELS] = event_time - timedelta(days=days.strategy_labels_days)
+            limits[PREDICTIONS] = event_time - timedelta(days=days.predictions_days)
             limits["shadow_testing_scans"] = event_time - timedelta(days=days.shadow_scans_days)
             limits["shadow_testing_trades"] = event_time - timedelta(days=days.shadow_trades_days)
             limits["shadow_returns_1h"] = event_time - timedelta(days=days.shadow_hours_days)
@@ -167,4 +170,6 @@ async def _forget(transaction: Transaction, table: str, before: datetime, at_mos
         return await forget_reports(transaction, before, at_most)
     if table == LABELS:
         return await forget_labels(transaction, before, at_most)
+    if table == PREDICTIONS:
+        return await forget_predictions(transaction, before, at_most)
     return await forget_rows(transaction, table, before, at_most)

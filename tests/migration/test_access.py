@@ -30,6 +30,7 @@ WRITERS: Mapping[str, str] = {
     "scan_history": "strategy_scanner",
     "signals": "strategy_scanner",
     "scan_watermarks": "strategy_scanner",
+    "predictions": "strategy_scanner",
     "accounts": "paper_trader",
     "orders": "paper_trader",
     "fills": "paper_trader",
@@ -181,6 +182,7 @@ async def test_a_function_with_its_owners_rights_is_for_its_roles_alone(url: str
     assert roles == partitions | features | {name: {scheduler} for name in (
         "begin_rewrite", "copy_next_symbol", "seal_rewrite", "swap_rewrite", "drop_rewrite", "forget_rows",
         "refresh_aggregate", "analyze_table", "forget_shadow_rows", "forget_labels",
+        "forget_predictions",
     )}
 
 

@@ -89,8 +89,8 @@ class Signal:
     (target = average * (1 + target_fraction)). `trail_distance` is in price, 0 for none.
     `break_even_distance` is how far above the average entry the price must have come for the stop to be raised to
     the average entry and the fees, in price, 0 for never.
-    `confidence` is the model's probability, None where no model decided. `priced_at` is when the symbol's last bar
-    had closed at the decision, None where that is not known.
+    `confidence` is the probability that model `model_id` gave it, None where no model decided. `priced_at` is when
+    the symbol's last bar had closed at the decision, None where that is not known.
     """
 
     strategy: Strategy
@@ -109,6 +109,7 @@ class Signal:
     trail_distance: float = 0.0
     break_even_distance: float = 0.0
     confidence: float | None = None
+    model_id: int | None = None
     regime: Regime = Regime.UNKNOWN
     volatility: Volatility = Volatility.UNKNOWN
     config_hash: str = ""

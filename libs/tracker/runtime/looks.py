@@ -90,10 +90,25 @@ def joined(inputs: Sequence[ScanInputs], names: Sequence[str]) -> Together:
     )
 
 
-def look(config: StrategyConfig, symbol_id: int, decided_at: datetime, close: float, p: Proposals, row: int) -> Scan:
-    """Return the scan row of one proposal."""
+def features_of(inputs: Sequence[ScanInputs], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the whole feature rows (k, F) of some rows of the inputs as they are joined."""
+    begins = np.cumsum([0, *(len(each.decided_at) for each in inputs)])
+    places = np.searchsorted(begins, rows, side="right") - 1
+    found = np.empty((len(rows), len(FEATURE_SET.names)), dtype=np.float32)
+    for place in np.unique(places):
+        mine = places == place
+        found[mine] = inputs[place].values[rows[mine] - begins[place]]
+    return found
+
+
+def look(
+    config: StrategyConfig, symbol_id: int, decided_at: datetime, close: float, p: Proposals, row: int,
+    model_id: int | None = None,
+) -> Scan:  # fmt: skip
+    """Return the scan row of one proposal; `model_id` is of the model that scored the proposals, if one did."""
     is_signal = bool(p.is_signal[row])
-    strength = float(p.strength[row])
+    strength, confidence = float(p.strength[row]), float(p.confidence[row])
+    was_asked = math.isfinite(confidence)
     return Scan(
         strategy=config.strategy,
         symbol_id=symbol_id,
@@ -103,10 +118,13 @@ def look(config: StrategyConfig, symbol_id: int, decided_at: datetime, close: fl
         regime=Regime(p.regime[row]),
         volatility=Volatility(p.volatility[row]),
         strength=strength if math.isfinite(strength) else 0.0,
-        confidence=None,
+        confidence=confidence if was_asked else None,
         config_hash=config.hash,
-        metadata={"close": close, "confirmations": int(p.confirmations[row]), "decided_by": "rule"},
-    )
+        metadata={
+            "close": close, "confirmations": int(p.confirmations[row]), "decided_by": "model" if was_asked else "rule",
+        },
+        model_id=model_id if was_asked else None,
+    )  # fmt: skip
 
 
 def bar_arrays(table: BarTable) -> BarArrays:

@@ -106,6 +106,7 @@ class Retention(_Rules):
     scan_history_days: float = Field(gt=0)
     ml_features_days: float = Field(gt=0)
     strategy_labels_days: float = Field(gt=0)
+    predictions_days: float = Field(gt=0)
     rejected_bars_days: float = Field(gt=0)
     health_checks_days: float = Field(gt=0)
     maintenance_runs_days: float = Field(gt=0)

@@ -223,6 +223,7 @@ def _signal(row: Row) -> Signal:
         trail_distance=row["trail_distance"],
         break_even_distance=row["break_even_distance"],
         confidence=row["confidence"],
+        model_id=row["model_id"],
         regime=Regime(row["market_regime"]),
         volatility=Volatility(row["volatility"]),
         config_hash=row["config_hash"],

@@ -18,7 +18,7 @@ SCANS_CHANNEL = "tracker_scans"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """One look at one symbol at one bar close; `confidence` is None where no model decided."""
+    """One look at one symbol at one bar close; `confidence` and `model_id` are None where no model was asked."""
 
     strategy: Strategy
     symbol_id: int
@@ -31,6 +31,7 @@ class Scan:
     confidence: float | None
     config_hash: str
     metadata: dict[str, Any]
+    model_id: int | None = None
 
 
 async def write_scans(
@@ -53,6 +54,7 @@ async def write_scans(
         [each.confidence for each in scans],
         [each.strength for each in scans],
         [orjson.dumps(each.metadata).decode() for each in scans],
+        [each.model_id for each in scans],
     )
 
 
@@ -66,6 +68,7 @@ async def write_signals(transaction: Transaction, timeframe: Timeframe, signals:
                 each.trail_distance, each.break_even_distance, list(each.ladder), list(each.size_weights),
                 each.strategy.value, timeframe.value, each.symbol_id, each.side.value, each.confirmations,
                 each.strength, each.confidence, each.regime.value, each.volatility.value, each.config_hash,
+                each.model_id,
             )
             for each in signals
         ],

@@ -133,6 +133,9 @@ async def test_old_rows_are_deleted_in_batches_and_young_ones_stay(house: BarHou
         " outcome, market_regime, volatility, is_signal, confirmations, strength, entry, weight, features)"
         " SELECT 'dca', 'x', 1, 1, 'long', t, t, 'censored', 'range', 'low', true, 2, 1, 1, 1, '{}' FROM ("
         " SELECT timestamptz '2024-04-05 12:00Z' - d * interval '1 day' AS t FROM generate_series(0, 410) d) days",
+        "INSERT INTO tracker.predictions (strategy, config_hash, symbol_id, decided_at, model_id, is_champion, margin,"
+        " probability, threshold, is_signal, taken) SELECT 'dca', 'x', 1, timestamptz '2024-04-05 12:00Z' - d *"
+        " interval '1 day', 1, true, 0, 0.5, 0.55, true, false FROM generate_series(0, 410) d",
     )
     rules = house_rules()
     rules = rules.model_copy(update={
@@ -145,10 +148,11 @@ async def test_old_rows_are_deleted_in_batches_and_young_ones_stay(house: BarHou
     assert await house.value("SELECT count(*) FROM tracker.ml_features") == 401
     assert await house.value("SELECT count(*) FROM tracker.rejected_bars") == 90
     assert await house.value("SELECT count(*) FROM tracker.strategy_labels") == 401
+    assert await house.value("SELECT count(*) FROM tracker.predictions") == 401
     runs = await house.runs("retention")
     assert len(runs) > 10
     deleted = [sum(json.loads(run["result"])["deleted"].values()) for run in runs]
-    assert sum(deleted) == 20 * SYMBOLS + 10 + 10 + 10
+    assert sum(deleted) == 20 * SYMBOLS + 10 + 10 + 10 + 10
     assert max(deleted) <= 7 * 3
 
 

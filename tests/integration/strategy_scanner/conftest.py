@@ -12,6 +12,7 @@ import pytest
 from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
 from tracker.runtime.candles import read_candles
+from tracker.runtime.live_model import LiveModel
 from tracker.runtime.logging import get_logger
 from tracker.runtime.settings import PROJECT_ROOT, load_settings
 from tracker.runtime.strategies import StrategyConfig, load_strategy
@@ -40,11 +41,13 @@ class Floor:
     ids: dict[str, int] = field(default_factory=dict[str, int])
     opened: datetime = OPENED
 
-    def scanner(self, strategy: str | StrategyConfig = "swing", **settings: Any) -> StrategyScanner:
+    def scanner(
+        self, strategy: str | StrategyConfig = "swing", *, model: LiveModel | None = None, **settings: Any
+    ) -> StrategyScanner:
         chosen = load_settings(ScannerSettings, settings)
         if isinstance(strategy, str):
             strategy = load_strategy(PROJECT_ROOT / "configs", Strategy(strategy))
-        return StrategyScanner(self.database, strategy, chosen, get_logger("test"))
+        return StrategyScanner(self.database, strategy, chosen, get_logger("test"), model=model)
 
     async def run(self, service: StrategyScanner | FeatureCalculator) -> int:
         """Run until nothing is left to do; return in how many runs."""

@@ -119,7 +119,7 @@ def plan_numbers(proposals: Proposals) -> Floats:
     plans[:, PLAN_TRAIL] = proposals.trail_distance
     plans[:, PLAN_BREAK_EVEN] = proposals.break_even_distance
     plans[:, PLAN_EXPIRES_AT] = proposals.expires_at
-    plans[:, PLAN_CONFIDENCE] = np.nan
+    plans[:, PLAN_CONFIDENCE] = proposals.confidence
     plans[:, PLAN_STRENGTH] = proposals.strength
     plans[:, PLAN_CONFIRMATIONS] = proposals.confirmations
     plans[:, PLAN_VOLATILITY] = _codes(proposals.volatility, VOLATILITIES)

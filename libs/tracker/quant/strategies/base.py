@@ -25,7 +25,8 @@ class Proposals:
     currency, `size_weights` (n, R+1) summing to 1, `trail_distance` in price (0 for none), `break_even_distance` in
     price above the average entry (0 for none, which is what it is where a rule does not give it), `target_fraction`
     above the average price (NaN for none). `regime` object (n,) of Regime, `volatility` of Volatility. Long: stop <
-    ladder rungs (falling) < entry < target, always.
+    ladder rungs (falling) < entry < target, always. `confidence` is what a model gave a row, NaN where none was asked,
+    which is what it is as a rule leaves it.
     """
 
     is_signal: Bools
@@ -43,9 +44,12 @@ class Proposals:
     regime: Objects
     volatility: Objects
     break_even_distance: Floats = field(default_factory=lambda: np.empty(0))
+    confidence: Floats = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
-        """Take a break-even distance that was left out for none."""
+        """Take a break-even distance and a confidence that were left out for none."""
+        if len(self.confidence) != len(self.is_signal):
+            object.__setattr__(self, "confidence", np.broadcast_to(np.float64(np.nan), self.is_signal.shape))
         if len(self.break_even_distance) != len(self.is_signal):
             object.__setattr__(self, "break_even_distance", np.where(self.is_signal, 0.0, np.nan))
 

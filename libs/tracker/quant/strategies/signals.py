@@ -14,7 +14,7 @@ from tracker.quant.strategies.base import Proposals
 
 def signal_of(strategy: Strategy, config_hash: str, symbol_id: int, seconds: int, p: Proposals, row: int) -> Signal:
     """Return the trade that one row proposes; `seconds` is the bar's close in Unix seconds."""
-    fraction = float(p.target_fraction[row])
+    fraction, confidence = float(p.target_fraction[row]), float(p.confidence[row])
     rungs = np.isfinite(p.ladder[row])
     weights = p.size_weights[row][np.concatenate(([True], rungs))]
     return Signal(
@@ -33,6 +33,7 @@ def signal_of(strategy: Strategy, config_hash: str, symbol_id: int, seconds: int
         target_fraction=fraction if math.isfinite(fraction) else None,
         trail_distance=float(p.trail_distance[row]),
         break_even_distance=float(p.break_even_distance[row]),
+        confidence=confidence if math.isfinite(confidence) else None,
         regime=Regime(p.regime[row]),
         volatility=Volatility(p.volatility[row]),
         config_hash=config_hash,

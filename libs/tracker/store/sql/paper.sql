@@ -20,7 +20,7 @@ SELECT strategy, timeframe::text AS timeframe, closed_through FROM tracker.scan_
 -- the symbol's last bar had closed by then.
 SELECT g.signal_id, g.decided_at, g.expires_at, g.entry, g.stop, g.target, g.target_fraction, g.trail_distance,
        g.break_even_distance, g.ladder, g.size_weights, g.strategy, g.symbol_id, g.side, g.confirmations, g.strength,
-       g.confidence, g.market_regime, g.volatility, g.config_hash, b.ts + tracker.duration(s.base_timeframe) AS priced_at
+       g.confidence, g.model_id, g.market_regime, g.volatility, g.config_hash, b.ts + tracker.duration(s.base_timeframe) AS priced_at
 FROM tracker.signals g JOIN tracker.symbols s USING (symbol_id)
 LEFT JOIN LATERAL (
   SELECT o.ts FROM tracker.ohlc_all o
@@ -35,7 +35,7 @@ ORDER BY g.decided_at, s.symbol COLLATE "C", g.strategy COLLATE "C";
 -- Signals of minutes that were already processed, for which no order stands.
 SELECT g.signal_id, g.decided_at, g.expires_at, g.entry, g.stop, g.target, g.target_fraction, g.trail_distance,
        g.break_even_distance, g.ladder, g.size_weights, g.strategy, g.symbol_id, g.side, g.confirmations, g.strength,
-       g.confidence, g.market_regime, g.volatility, g.config_hash, NULL::timestamptz AS priced_at
+       g.confidence, g.model_id, g.market_regime, g.volatility, g.config_hash, NULL::timestamptz AS priced_at
 FROM tracker.signals g JOIN tracker.symbols s USING (symbol_id)
 WHERE g.decided_at >= $2 AND g.decided_at <= $3 AND ($4::text[] IS NULL OR g.strategy = ANY ($4))
   AND NOT EXISTS (
