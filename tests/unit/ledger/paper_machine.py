@@ -65,6 +65,7 @@ STRETCH: dict[str, st.SearchStrategy[Any]] = {
     "moods": st.tuples(*[st.sampled_from(sorted(MOODS))] * len(INSTRUMENTS)),
     "missing": st.sampled_from([0.0, 0.1, 0.5]),
     "eager": st.sampled_from([0.0, 0.2, 0.8]),
+    "again": st.booleans(),
     "seed": st.integers(0, 2**32 - 1),
 }
 
@@ -89,7 +90,7 @@ def strict_risk(most: int, part: float) -> RiskConfig:
             volatility=VolatilityScale(low=1.1, mid=1.0, high=0.7, unknown=0.8),
             regime=RegimeScale(trend_up=1.2, trend_down=0.6, range=0.9, unknown=0.75),
             confidence=ConfidenceScale(at_least=0.55, at_most=0.75, least=0.7, most=1.25, without_model=0.95),
-            drawdown=DrawdownScale(begins=0.003, ends=0.03, least=0.5),
+            drawdown=DrawdownScale(begins=0.0, ends=0.03, least=0.5),
         ),
         limits=RiskLimits(
             max_open_positions=most, max_gross_exposure=0.83, max_symbol_exposure=0.37, max_cluster_exposure=0.71
@@ -175,16 +176,18 @@ class PaperMachine(RuleBasedStateMachine):
         """Change what the ledgers begin with; here nothing."""
 
     @rule(**STRETCH)
-    def trade(self, count: int, moods: tuple[str, ...], missing: float, eager: float, seed: int) -> None:
+    def trade(self, count: int, moods: tuple[str, ...], missing: float, eager: float, again: bool, seed: int) -> None:
         """Let some minutes go by, with new signals."""
-        self.go_on(count, moods, missing, eager, seed)
+        self.go_on(count, moods, missing, eager, again, seed)
 
     @rule(**STRETCH)
-    def trade_on(self, count: int, moods: tuple[str, ...], missing: float, eager: float, seed: int) -> None:
+    def trade_on(
+        self, count: int, moods: tuple[str, ...], missing: float, eager: float, again: bool, seed: int
+    ) -> None:
         """Do the same, so that it is done more often than other things."""
-        self.go_on(count, moods, missing, eager, seed)
+        self.go_on(count, moods, missing, eager, again, seed)
 
-    def go_on(self, count: int, moods: tuple[str, ...], missing: float, eager: float, seed: int) -> None:
+    def go_on(self, count: int, moods: tuple[str, ...], missing: float, eager: float, again: bool, seed: int) -> None:
         """Make bars and signals, and step."""
         rng = random.Random(seed)
         for _ in range(count):
@@ -198,6 +201,8 @@ class PaperMachine(RuleBasedStateMachine):
                 if rng.random() >= missing and close > self.halted.get(instrument.symbol_id, 0):
                     bars[instrument.symbol_id] = self.bar(rng, instrument, mood, close)
             self.step(close, bars)
+        if again:
+            self.begin_again()
 
     def bar(self, rng: random.Random, instrument: Instrument, mood: str, close: int) -> NaiveBar:
         """Return the next bar of a symbol."""
@@ -327,6 +332,10 @@ class PaperMachine(RuleBasedStateMachine):
         if amount % 3 == 0:
             kind = CommandKind.DEPOSIT if amount > 0 else CommandKind.WITHDRAW
             self.ask(kind, {"amount": str(D(abs(amount) + 1) / 100)})
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Write everything down, forget it, and read it again, as a process does between two transactions."""
         self.rows.write(self.book.changes())
         self.book = self.rows.book()
         self.seen_fills = 0
