@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -152,6 +154,15 @@ class ShadowHouse:
     async def forget(self) -> None:
         """Empty the shadow's tables."""
         await self.execute("TRUNCATE " + ", ".join(f"tracker.{table}" for table in TABLES))
+
+
+def work(variables: Mapping[str, str]) -> None:
+    """Be the worker's process, with these in its environment."""
+    os.environ.update(variables)
+    sys.argv = ["worker"]
+    from services.shadow_tester.worker import main
+
+    main()
 
 
 def strategies(house: ShadowHouse) -> list[Strategy]:
