@@ -91,6 +91,7 @@ def replay(
     symbols: Annotated[list[str] | None, typer.Option(help="Only these; repeat it or use commas.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep its database after later replays.")] = False,
+    shadow: Annotated[bool, typer.Option("--shadow", help="Try the variations of shadow.toml too.")] = False,
 ) -> None:
     """Replay candles through the real processes on a fresh database, and report what came of it."""
     import orjson
@@ -102,7 +103,8 @@ def replay(
     chosen = tuple(name for text in symbols or () for name in _names(text))
     console = Console(stderr=True)
     with console.status("reading the candles") as line:
-        report, bad_rows = run_replay(load_settings(ControlSettings), candles, chosen, line.update, keep=keep)
+        settings = load_settings(ControlSettings)
+        report, bad_rows = run_replay(settings, candles, chosen, line.update, keep=keep, shadow=shadow)
     if as_json:
         sys.stdout.write(orjson.dumps(report.document(), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:

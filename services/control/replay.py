@@ -32,7 +32,8 @@ from services.control.settings import ControlSettings
 from services.control.source import SIMULATOR
 from services.control.supervision import FleetRun
 
-LEFT_OUT = ("dashboard", "data_scheduler", "shadow_tester")
+SHADOW = "shadow_tester"
+LEFT_OUT = ("dashboard", "data_scheduler", SHADOW)
 Progress = Callable[[str], None]
 
 
@@ -74,12 +75,13 @@ def read_everything(path: Path, symbols: Collection[str]) -> Candles:
 
 
 def replay(
-    settings: ControlSettings, path: Path, symbols: Collection[str], progress: Progress, *, keep: bool = False
+    settings: ControlSettings, path: Path, symbols: Collection[str], progress: Progress, *, keep: bool = False,
+    shadow: bool = False,
 ) -> tuple[ReplayReport, tuple[BadRow, ...]]:
     """Replay and return the report, with the rows of the files that hold no numbers.
 
     The database and the logs are fresh. They stay for `tracker psql --replay`, in the place of the replay before,
-    which goes unless it was made with `keep`.
+    which goes unless it was made with `keep`. With `shadow` the variations of shadow.toml are tried too.
     """
     candles = read_everything(path, symbols)
     identity = uuid.uuid4().hex[:8]
@@ -92,13 +94,13 @@ def replay(
         url = cleanup.enter_context(fresh_database(settings.url, f"tracker_replay_{identity}", keep=keep))
         forget_replays(settings.state_dir)
         prepare_replay(state_dir, keep=keep)
-        run = plan_replay(settings, places, fleet, candles, symbols, url)
+        run = plan_replay(settings, places, fleet, candles, symbols, url, shadow=shadow)
         cleanup.callback(run.stop, progress)
         run.start(progress)
         pace = Pace(
             closes=candles.closes, first_open=candles.first_open, simulator=f"http://127.0.0.1:{run.ports[SIMULATOR]}"
         )
-        asyncio.run(keep_pace(run.database_url, pace, Stages(), progress))
+        asyncio.run(keep_pace(run.database_url, pace, Stages(shadow=shadow), progress))
         report = asyncio.run(read_report(run.database_url))
     return report.after(time.monotonic() - started), candles.bad_rows
 
@@ -110,10 +112,12 @@ def tell_bad_rows(bad_rows: Collection[BadRow]) -> None:
 
 
 def plan_replay(
-    settings: ControlSettings, places: Places, fleet: Fleet, candles: Candles, symbols: Collection[str], url: str | None
+    settings: ControlSettings, places: Places, fleet: Fleet, candles: Candles, symbols: Collection[str],
+    url: str | None, *, shadow: bool = False,
 ) -> FleetRun:
     """Return the run that replays `candles` with everything of its own: ports, folders, database, universe."""
-    services = [name for name in fleet.names if name not in (*LEFT_OUT, POSTGRES)]
+    left_out = {*LEFT_OUT, POSTGRES} - ({SHADOW} if shadow else set())
+    services = [name for name in fleet.names if name not in left_out]
     ports = _free_ports(services)
     universe = places.state_dir / "universe.toml"
     write_universe(universe, candles.files)

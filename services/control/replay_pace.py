@@ -19,6 +19,7 @@ from tracker.store.features import read_feature_watermarks
 from tracker.store.gaps import count_unasked
 from tracker.store.health import read_facts
 from tracker.store.paper import read_scan_watermarks
+from tracker.store.shadow import read_shadow_stages
 
 # Bars on their way between the exchange and the paper trader: less than the collector's buffer holds.
 BARS_AHEAD = 20_000
@@ -51,8 +52,9 @@ class Pace:
 
 @dataclass(slots=True)
 class Stages:
-    """How far each stage has come."""
+    """How far each stage has come; with `shadow`, the shadow is one of them."""
 
+    shadow: bool = False
     reached: dict[str, datetime] = field(default_factory=dict[str, datetime])
     moved_at: float = field(default_factory=time.monotonic)
     unasked_gaps: int = 0
@@ -66,6 +68,10 @@ class Stages:
             found[f"features {timeframe}"] = moment
         for strategy, mark in (await read_scan_watermarks(transaction)).items():
             found[f"scan {strategy}"] = mark.closed_through
+        if self.shadow:
+            for stage in await read_shadow_stages(transaction):
+                if stage.done is not None:
+                    found[stage.stage] = stage.done
         paper = (await read_facts(transaction)).paper_through
         if paper is not None:
             found["paper trader"] = paper
@@ -82,7 +88,7 @@ class Stages:
     def finished(self, end: datetime) -> bool:
         """Tell whether every stage has done all there is up to `end`."""
         done = self.paper is not None and self.paper >= end and self._scans_through(end)
-        return done and not self.unasked_gaps
+        return done and self._tried_through(end) and not self.unasked_gaps
 
     def check_moving(self) -> None:
         """Raise ReplayStuckError where nothing has moved for long."""
@@ -93,6 +99,10 @@ class Stages:
     def _scans_through(self, end: datetime) -> bool:
         scans = [moment for stage, moment in self.reached.items() if stage.startswith("scan")]
         return bool(scans) and min(scans) >= Timeframe.M15.floor(end)
+
+    def _tried_through(self, end: datetime) -> bool:
+        tried = [moment for stage, moment in self.reached.items() if stage.startswith("shadow")]
+        return not self.shadow or (bool(tried) and min(tried) >= Timeframe.M15.floor(end))
 
 
 class Exchange:
