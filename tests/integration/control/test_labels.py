@@ -15,14 +15,19 @@ from tracker.domain.errors import InputError
 from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.features import FEATURE_SET
+from tracker.runtime.accounts import load_accounts
 from tracker.runtime.label_building import BuiltLabels
+from tracker.runtime.logging import get_logger
 from tracker.runtime.settings import PROJECT_ROOT, load_settings
 from tracker.store.database import Database
 from tracker.store.features import find_feature_set
 from tracker.store.labels import read_label_configs, read_label_rows
+from tracker.testing.clock import FixedClock
 
 from services.control.labels import LabelsRequest, build_at, report_at
 from services.control.settings import ControlSettings
+from services.paper_trader.service import PaperTrader
+from services.paper_trader.settings import PaperTraderSettings
 from tests.integration.strategy_scanner.conftest import Floor, floor, minutes
 
 __all__ = ["floor", "minutes"]
@@ -152,6 +157,32 @@ async def test_features_are_those_that_the_decision_saw(bench: Bench, open_datab
     assert table.y.tolist() == [int(each["outcome"] == "win") for each in mine]
     assert np.isfinite(table.X[:, table.names.index("rsi_14")]).all()
     assert table.net_return.tolist() == [each["net_return"] for each in mine]
+
+
+async def test_what_the_paper_trader_booked_is_what_the_labels_say(bench: Bench, open_database: Any) -> None:
+    """Its sizes follow its equity, a little beside the labels' notional: all but slippage's last digits is the same."""
+    for strategy in ("dca", "swing", "channel"):
+        await bench.floor.run(bench.floor.scanner(strategy))
+    settings = load_settings(PaperTraderSettings, {"signal_grace_seconds": None})
+    now = (await bench.floor.fetch("SELECT now() AS now"))[0]["now"]
+    trader = PaperTrader(
+        await open_database("paper_trader"), load_accounts(bench.configs), settings, FixedClock(now), get_logger("test")
+    )
+    while await trader.run_once():
+        pass
+    trades = await bench.floor.fetch("SELECT * FROM tracker.trade_logs WHERE account = 'paper'")
+    assert len(trades) > 3
+    await bench.build()
+    labels = {(each["strategy"], each["symbol_id"], each["decided_at"]): each for each in await bench.labels()}
+    for trade in trades:
+        label = labels[trade["strategy"], trade["symbol_id"], trade["decided_at"]]
+        assert label["is_signal"]
+        assert (label["exit_at"], label["exit_reason"]) == (trade["exit_time"], trade["exit_reason"])
+        for name in ("entry_price", "exit_price"):
+            assert label[name] == pytest.approx(float(trade[name]), rel=1e-5)
+        paid = float(trade["entry_price"] * trade["quantity"])
+        assert label["net_return"] == pytest.approx(float(trade["pnl"]) / paid, abs=2e-5)
+        assert label["outcome"] == ("win" if trade["pnl"] > 0 else "loss")
 
 
 async def test_other_prices_later_change_nothing_but_outcomes(bench: Bench) -> None:

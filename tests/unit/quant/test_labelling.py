@@ -38,6 +38,7 @@ from tracker.quant.roll_up import roll_up
 from tracker.quant.sizing import SizingParams
 from tracker.quant.strategies import RULES
 from tracker.quant.strategies.signals import signal_of
+from tracker.quant.strategies.verdict import HoldParams
 from tracker.runtime.strategies import load_strategy
 from tracker.runtime.trading_rules import load_trading_rules
 
@@ -140,7 +141,8 @@ def test_signals_are_setups_that_passed_the_thresholds_with_the_same_trades(stra
         np.testing.assert_array_equal(getattr(mine.proposals, name), getattr(signals.proposals, name))
 
 
-def test_parameters_without_thresholds_are_left_alone() -> None:
+def test_only_thresholds_are_opened_where_a_rule_has_any() -> None:
+    assert opened(HoldParams(max_hold_minutes=5)) == HoldParams(max_hold_minutes=5)
     params = load_strategy(CONFIGS, Strategy("dca")).params
     wide = opened(params)
     assert (wide.min_strength, wide.min_confirmations) == (0.0, 0)
