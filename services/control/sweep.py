@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -28,6 +26,7 @@ from tracker.quant.backtest.variations import Number, draw, grid_of, grid_points
 from tracker.quant.metrics import kurtosis, sharpe_ratio, skewness
 from tracker.quant.overfitting import deflated_sharpe_ratio
 from tracker.quant.portfolio.book import moment_of
+from tracker.runtime.cluster import cluster_of
 from tracker.runtime.strategies import Rules, StrategyConfig, load_rules, load_strategy
 from tracker.runtime.sweep_work import Outcome, try_block, write_work
 from tracker.runtime.trading_rules import load_trading_rules
@@ -193,27 +192,6 @@ def _outcomes(folder: str, points: Sequence[Point], request: SweepRequest) -> It
     with cluster_of(request.dask):
         blocks: Any = Parallel(n_jobs=request.jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs")(work)
         yield from chain.from_iterable(blocks)
-
-
-@contextmanager
-def cluster_of(address: str | None) -> Iterator[None]:
-    """Let joblib work on the Dask cluster at `address` within the block; None: on this machine.
-
-    Raises InputError where the cluster's package is not installed or nobody answers.
-    """
-    if address is None:
-        yield
-        return
-    try:
-        distributed = importlib.import_module("distributed")
-    except ImportError:
-        raise InputError("--dask needs the package distributed: .venv/bin/python -m pip install distributed") from None
-    try:
-        client = distributed.Client(address, timeout="5s")
-    except (OSError, ValueError) as error:
-        raise InputError(f"--dask {address}: no cluster answers there: {error}") from None
-    with client, parallel_config(backend="dask", wait_for_workers_timeout=10):
-        yield
 
 
 def _trials(

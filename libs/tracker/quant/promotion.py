@@ -94,29 +94,30 @@ def gate(evidence: Evidence, limits: GateLimits) -> Verdict:
     half = limits.min_half_return
     return Verdict(
         criteria=(
-            _criterion("days in the window", evidence.days, Comparison.AT_LEAST, limits.min_days),
-            _criterion("trades", evidence.trades, Comparison.AT_LEAST, limits.min_trades),
-            _criterion(
+            criterion("days in the window", evidence.days, Comparison.AT_LEAST, limits.min_days),
+            criterion("trades", evidence.trades, Comparison.AT_LEAST, limits.min_trades),
+            criterion(
                 "Deflated Sharpe over all variations",
                 evidence.deflated_sharpe,
                 Comparison.AT_LEAST,
                 limits.min_deflated_sharpe,
             ),
-            _criterion(
+            criterion(
                 "lower bound of the mean net return a trade",
                 evidence.lower_bound,
                 Comparison.ABOVE,
                 limits.min_trade_return,
             ),
-            _criterion("return of the first half", evidence.first_half_return, Comparison.ABOVE, half),
-            _criterion("return of the second half", evidence.second_half_return, Comparison.ABOVE, half),
-            _criterion("retired", float(evidence.retired), Comparison.AT_MOST, 0.0),
-            _criterion("rules of trading unlike the live ones", evidence.rules_changed, Comparison.AT_MOST, 0.0),
+            criterion("return of the first half", evidence.first_half_return, Comparison.ABOVE, half),
+            criterion("return of the second half", evidence.second_half_return, Comparison.ABOVE, half),
+            criterion("retired", float(evidence.retired), Comparison.AT_MOST, 0.0),
+            criterion("rules of trading unlike the live ones", evidence.rules_changed, Comparison.AT_MOST, 0.0),
         )
     )
 
 
-def _criterion(name: str, number: float | None, comparison: Comparison, limit: float) -> Criterion:
+def criterion(name: str, number: float | None, comparison: Comparison, limit: float) -> Criterion:
+    """Hold a number against its limit; one that is not known, None or not finite, never holds."""
     known = None if number is None or not math.isfinite(number) else float(number)
     match comparison:
         case Comparison.AT_LEAST:

@@ -76,6 +76,31 @@ def scatter(xs: Floats, ys: Floats, styles: Sequence[str], *, x_label: str, y_la
     return _svg(height, parts, f"{y_label} against {x_label}")
 
 
+def curve_chart(
+    curves: Sequence[tuple[Floats, Line]], *, x_label: str, percent: bool = False, dots: bool = False, height: int = 260
+) -> str:
+    """Draw lines over a number each, (x, line) with x ascending; `percent`: both axes are fractions."""
+    known = [each for each in curves if each[0].size]
+    if not known:
+        return _empty(height)
+    every = np.concatenate([each[0] for each in known])
+    x = _Scale(float(every.min()), float(every.max()), LEFT, WIDTH - RIGHT)
+    y = _vertical([each[1].values for each in known], height)
+    parts = [_frame(height), *_horizontal_lines(y, percent=percent)]
+    for value in _ticks(x.low, x.high):
+        text = f"{value * 100:.3g}%" if percent else f"{value:,.6g}"
+        parts.append(_text(x(value), height - BOTTOM + 16, text, "middle"))
+    for xs, line in known:
+        parts.append(_path(xs, line, x, y))
+        if dots and line.style != "b":
+            parts += [
+                f'<circle class="dot {line.style}" cx="{x(float(one)):.1f}" cy="{y(float(other)):.1f}" r="3.6"/>'
+                for one, other in zip(xs, line.values, strict=True)
+            ]
+    parts.append(_text(WIDTH - RIGHT, height - BOTTOM - 6, x_label, "end"))
+    return _svg(height, parts, ", ".join(each[1].name for each in known))
+
+
 def histogram(values: Floats, *, percent: bool, height: int = 220, bins: int = 41, label: str = "") -> str:
     """Draw how often values fall into equal bins, those below 0 in the colour of a loss; `percent`: fractions."""
     if values.size == 0:

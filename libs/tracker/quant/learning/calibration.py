@@ -81,16 +81,26 @@ def brier_scores(probability: Floats, won: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reliability:
-    """Rows in order of their probability, in bins of equal weight: mean probability, share won, weight, (B,) each."""
+    """Rows in order of their probability, in bins of equal weight: mean probability, share won, weight, (B,) each.
+
+    `effective` is how many independent outcomes a bin stands for.
+    """
 
     predicted: Floats
     observed: Floats
     weight: Floats
+    effective: Floats
 
     @property
     def expected_error(self) -> float:
         """The expected calibration error: the mean distance of share won and probability, by weight."""
         return float(np.average(np.abs(self.predicted - self.observed), weights=self.weight))
+
+    @property
+    def chance_error(self) -> float:
+        """The error to expect of probabilities that are right: sqrt(2 / pi * p * (1 - p) / n) a bin."""
+        spread = np.sqrt(2.0 / np.pi * self.predicted * (1.0 - self.predicted) / self.effective)
+        return float(np.average(spread, weights=self.weight))
 
 
 def reliability(probability: Floats, won: Floats, weight: Floats, bins: int = 10) -> Reliability:
@@ -106,7 +116,11 @@ def reliability(probability: Floats, won: Floats, weight: Floats, bins: int = 10
     safe = np.where(there, mass, 1.0)
     predicted = np.bincount(number, w * probability[order], bins) / safe
     observed = np.bincount(number, w * won[order], bins) / safe
-    return Reliability(predicted=predicted[there], observed=observed[there], weight=mass[there])
+    squares = np.bincount(number, w * w, bins)
+    effective = np.minimum(mass, mass**2 / np.where(there, squares, 1.0))
+    return Reliability(
+        predicted=predicted[there], observed=observed[there], weight=mass[there], effective=effective[there]
+    )
 
 
 def calibration_slope(probability: Floats, won: Floats, weight: Floats) -> float:

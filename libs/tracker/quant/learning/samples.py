@@ -77,3 +77,9 @@ def effective_number(weight: Floats) -> float:
         return 0.0
     total = float(weight.sum())
     return min(total, total**2 / float((weight**2).sum()))
+
+
+def by_day(days: Ints, values: Floats) -> Floats:
+    """Return the sum of each day from the first to the last, 0 where there is nothing."""
+    first = int(days.min())
+    return np.bincount(days - first, values, int(days.max()) - first + 1).astype(np.float64)

@@ -32,7 +32,6 @@ class Trees:
     """
 
     names: tuple[str, ...]
-    base: np.float32
     columns: Sequence[Places]
     thresholds: Sequence[Singles]
     leaves: Singles
@@ -69,8 +68,7 @@ class Trees:
             place = np.add(np.left_shift(place, 1), right)
         leaves = np.take(self.leaves, place + (tree << len(self.columns)))
         # One after the other, as XGBoost adds them: a sum in pairs ends in other digits.
-        first = np.full((1, rows), self.base, dtype=np.float32)
-        sums: Singles = np.add.accumulate(np.concatenate((first, leaves)), axis=0, dtype=np.float32)
+        sums: Singles = np.add.accumulate(leaves, axis=0, dtype=np.float32)
         return sums[-1]
 
     def _two_copies(self, features: Singles) -> Singles:
@@ -89,25 +87,20 @@ def _trees_of(learner: Mapping[str, Any]) -> Trees:
     if len(names) != int(learner["learner_model_param"]["num_feature"]) or not trees:
         raise ModelError(f"the model has {len(trees)} trees and {len(names)} names of features")
     levels = max(_depth(each, len(names)) for each in trees)
+    # Of any other probability the logarithm is taken, whose last digit differs between libraries.
+    base = learner["learner_model_param"]["base_score"]
+    if np.float32(base.strip("[]")) != np.float32(0.5):
+        raise ModelError(f"the model's base_score is {base}, not 0.5: its margins do not start at 0")
     if levels > MOST_LEVELS:
         raise ModelError(f"the model's trees are {levels} levels deep, more than {MOST_LEVELS}")
     grown = [_grown(each, levels, len(names)) for each in trees]
     return Trees(
         names=names,
-        base=_base_margin(learner["learner_model_param"]["base_score"]),
         columns=[np.concatenate([each[0][level] for each in grown]) for level in range(levels)],
         thresholds=[np.concatenate([each[1][level] for each in grown]) for level in range(levels)],
         leaves=np.concatenate([each[2] for each in grown]),
         count=len(trees),
     )
-
-
-def _base_margin(stored: str) -> np.float32:
-    """Return the log-odds of the stored probability, '[5E-1]' since XGBoost 3, in the precision that it works in."""
-    score = np.float32(stored.strip("[]"))
-    if not 0 < score < 1:
-        raise ModelError(f"the model's base_score is {stored}, not a probability")
-    return np.float32(-np.log(np.float64(np.float32(1) / score - np.float32(1))))
 
 
 def _depth(tree: Mapping[str, Any], features: int) -> int:
