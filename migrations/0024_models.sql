@@ -85,20 +85,6 @@ CREATE INDEX model_events_by_strategy ON tracker.model_events (strategy, event_i
 SELECT tracker.written_by('tracker.model_events', 'ml_retrainer');
 COMMENT ON COLUMN tracker.model_events.model_id IS 'whose status changed by the wish; champion_id is the champion after it, if any';
 
-CREATE TABLE tracker.predictions (
-  model_id bigint NOT NULL REFERENCES tracker.models ON DELETE CASCADE,
-  decided_at timestamptz NOT NULL,
-  scored_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  probability float8 NOT NULL CHECK (probability BETWEEN 0 AND 1),
-  symbol_id smallint NOT NULL REFERENCES tracker.symbols,
-  strategy text NOT NULL,
-  PRIMARY KEY (model_id, decided_at, symbol_id)
-);
-SELECT tracker.written_by('tracker.predictions', 'strategy_scanner');
-COMMENT ON TABLE tracker.predictions IS
-  'written by strategy_scanner; what champions said live, and candidates beside them in the shadow';
-COMMENT ON COLUMN tracker.predictions.probability IS 'calibrated chance that the trade is won after fees';
-
 CREATE VIEW dashboards.models WITH (security_invoker = true) AS
 SELECT m.model_id, m.strategy, m.status, m.created_at, m.promoted_at, m.retired_at, m.learnt_through, m.window_from,
   m.predecessor_id, m.feature_hash, m.label_config, m.config_hash, m.sha256, m.calibration, m.metrics, m.lineage,
@@ -112,7 +98,6 @@ GRANT SELECT ON dashboards.models TO tracker_reader;
 
 -- migrate:down
 DROP VIEW dashboards.models;
-DROP TABLE tracker.predictions;
 DROP TABLE tracker.model_events;
 DROP TABLE tracker.model_verdicts;
 DROP TABLE tracker.feature_importance;

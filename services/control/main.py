@@ -16,6 +16,7 @@ from tracker.runtime.settings import environment, load_settings
 from services.control.account_app import account_app
 from services.control.config_app import config_app
 from services.control.labels_app import labels_app
+from services.control.models_app import models_app, train
 from services.control.order_app import flatten, order_app, orders
 from services.control.settings import ControlSettings
 from services.control.shadow_app import shadow_app
@@ -38,6 +39,8 @@ app.command()(orders)
 app.command()(flatten)
 app.add_typer(shadow_app, name="shadow")
 app.add_typer(config_app, name="config")
+app.add_typer(models_app, name="models")
+app.command()(train)
 app.add_typer(labels_app, name="labels")
 
 

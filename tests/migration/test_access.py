@@ -26,7 +26,6 @@ WRITERS: Mapping[str, str] = {
     "feature_importance": "ml_retrainer",
     "model_verdicts": "ml_retrainer",
     "model_events": "ml_retrainer",
-    "predictions": "strategy_scanner",
     "data_gaps": "data_collector",
     "expected_spans": "data_collector",
     "feature_sets": "feature_calculator",

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from tracker.domain.errors import InputError
 from tracker.store.database import Row, Transaction
@@ -198,18 +200,28 @@ async def read_model_events(transaction: Transaction, strategy: str | None, limi
     return [dict(row.items()) for row in await transaction.fetch("models.events", strategy, limit)]
 
 
-async def put_predictions(
-    transaction: Transaction,
-    model_id: int,
-    strategy: str,
-    decided_at: datetime,
-    symbol_ids: Sequence[int],
-    probabilities: Sequence[float],
-) -> None:
-    """Store what a model said of symbols at a close; what it said once stays."""
-    await transaction.execute(
-        "models.put_predictions", model_id, strategy, decided_at, list(symbol_ids), list(probabilities)
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowRows:
+    """Live scores whose trades have ended: Unix seconds int64, the rest float64, (n,) each."""
+
+    decided_at: NDArray[np.int64]
+    exit_at: NDArray[np.int64]
+    probability: NDArray[np.float64]
+    won: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+
+async def read_shadow_rows(
+    transaction: Transaction, strategy: str, model_id: int, since: datetime
+) -> ShadowRows:
+    """Return what a model said live from a moment on, with what became of it."""
+    rows = await transaction.fetch("models.shadow", strategy, model_id, since)
+    columns = list(zip(*(tuple(row) for row in rows), strict=True)) or [()] * 5
+    whole, parts = columns[:2], [np.array(each, dtype=np.float64) for each in columns[2:]]
+    return ShadowRows(
+        decided_at=np.array(whole[0], dtype=np.int64), exit_at=np.array(whole[1], dtype=np.int64),
+        probability=parts[0], won=parts[1], weight=parts[2],
+    )  # fmt: skip
 
 
 def _model(row: Row) -> StoredModel:

@@ -83,3 +83,14 @@ def by_day(days: Ints, values: Floats) -> Floats:
     """Return the sum of each day from the first to the last, 0 where there is nothing."""
     first = int(days.min())
     return np.bincount(days - first, values, int(days.max()) - first + 1).astype(np.float64)
+
+
+def settled(samples: Samples) -> Samples:
+    """Return the trades that were decided so early that any of them would have ended by now.
+
+    Of the latest decisions only the quick trades have ended, and those are not like the others.
+    """
+    if not len(samples):
+        return samples
+    life = int((samples.exit_at - samples.decided_at).max())
+    return samples.take(samples.decided_at <= int(samples.exit_at.max()) - life)

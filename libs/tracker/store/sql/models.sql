@@ -89,8 +89,10 @@ VALUES ($1, $2, $3, $4, $5, $6);
 SELECT event_id, at, strategy, action, model_id, champion_id, made_by, reason
 FROM tracker.model_events WHERE $1::text IS NULL OR strategy = $1 ORDER BY event_id DESC LIMIT $2;
 
--- name: put_predictions
--- Store what a model said of symbols at a close; what it said once stays.
-INSERT INTO tracker.predictions (model_id, strategy, decided_at, symbol_id, probability)
-SELECT $1, $2, $3, t.* FROM unnest($4::smallint[], $5::float8[]) AS t(symbol_id, probability)
-ON CONFLICT (model_id, decided_at, symbol_id) DO NOTHING;
+-- name: shadow
+-- What a model said live, beside the champion, of trades that have ended since, from a moment on: the earliest first.
+SELECT (extract(epoch FROM decided_at))::bigint AS decided_at, (extract(epoch FROM exit_at))::bigint AS exit_at,
+  probability::float8 AS probability, (outcome = 'win')::int AS won, weight
+FROM tracker.scored_setups
+WHERE strategy = $1 AND model_id = $2 AND decided_at >= $3 AND outcome IN ('win', 'loss') AND weight > 0
+ORDER BY decided_at, symbol_id;
