@@ -8,6 +8,7 @@ CREATE TABLE tracker.models (
   retired_at timestamptz,
   learnt_through timestamptz NOT NULL,
   window_from timestamptz NOT NULL,
+  known_from timestamptz NOT NULL,
   predecessor_id bigint REFERENCES tracker.models,
   feature_hash text NOT NULL,
   label_config text NOT NULL,
@@ -29,6 +30,8 @@ SELECT tracker.written_by('tracker.models', 'ml_retrainer');
 COMMENT ON TABLE tracker.models IS 'written by ml_retrainer and, in its name, by tracker train and tracker models';
 COMMENT ON COLUMN tracker.models.learnt_through IS 'the last outcome that anything of the model was fitted to';
 COMMENT ON COLUMN tracker.models.window_from IS 'decisions from here on are untouched: the gate judges by them';
+COMMENT ON COLUMN tracker.models.known_from IS
+  'the end of what it was trained and first judged on: of a decision before that it knows the future';
 COMMENT ON COLUMN tracker.models.predecessor_id IS 'whose place it took when it was promoted: a rollback returns to that one';
 COMMENT ON COLUMN tracker.models.feature_hash IS 'of the feature set whose columns it reads, in their order';
 COMMENT ON COLUMN tracker.models.config_hash IS 'of its parameters, seed, label configuration and features: a try in trials';

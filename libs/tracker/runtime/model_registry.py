@@ -33,10 +33,10 @@ from tracker.store.models import (
     crown_model,
     keep_model_verdict,
     lock_models,
-    read_artifact,
     read_champion_id,
     read_model,
     read_shadow_rows,
+    read_stored,
     retire_model,
 )
 from tracker.store.trials import count_trials
@@ -72,9 +72,11 @@ class Judged:
 
 async def load_scorer(transaction: Transaction, model_id: int) -> Scorer:
     """Return a stored model ready to score; raises ModelError where its bytes are not those that were stored."""
-    found = await read_artifact(transaction, model_id)
+    found = await read_stored(transaction, model_id)
+    if found is None:
+        raise ModelError(f"there is no model {model_id}")
     if found.artifact is None:
-        raise ModelError(f"model {model_id} lies in object storage at {found.artifact_path}, which is not configured")
+        raise ModelError(f"model {model_id} has no bytes in the database")
     try:
         return Scorer.load(found.artifact, found.sha256, found.calibration)
     except ModelError as error:

@@ -90,6 +90,7 @@ def new_model(
         strategy=candidate.strategy,
         learnt_through=moment(trained.learnt_through),
         window_from=candidate.window_from,
+        known_from=max(judged.window_to, moment(int(trained.window.exit_at.max()))),
         feature_hash=candidate.feature_hash,
         label_config=candidate.labels.config_hash,
         config_hash=lineage["config_hash"],

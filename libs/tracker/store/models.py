@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tracker.domain.errors import InputError
 from tracker.store.database import Row, Transaction
-
-MODELS_CHANNEL = "tracker_models"
+from tracker.store.scored_by import MODELS_CHANNEL, ModelSlot
+from tracker.store.scored_by import StoredModel as ScoringModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,7 @@ class NewModel:
     strategy: str
     learnt_through: datetime
     window_from: datetime
+    known_from: datetime
     feature_hash: str
     label_config: str
     config_hash: str
@@ -49,6 +50,7 @@ class StoredModel:
     retired_at: datetime | None
     learnt_through: datetime
     window_from: datetime
+    known_from: datetime
     predecessor_id: int | None
     feature_hash: str
     label_config: str
@@ -57,18 +59,6 @@ class StoredModel:
     calibration: Mapping[str, Any]
     metrics: Mapping[str, Any]
     lineage: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
-    """What it takes to score: the bytes, or where they lie, with the sha256 they have to have."""
-
-    strategy: str
-    sha256: str
-    artifact: bytes | None
-    artifact_path: str | None
-    calibration: Mapping[str, Any]
-    feature_hash: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +82,7 @@ async def add_model(transaction: Transaction, new: NewModel) -> tuple[int, bool]
     model_id = await transaction.fetch_value(
         "models.add", new.strategy, new.learnt_through, new.window_from, new.feature_hash, new.label_config,
         new.config_hash, new.sha256, new.artifact, new.artifact_path, _json(new.calibration), _json(new.metrics),
-        _json(new.lineage), new.card,
+        _json(new.lineage), new.card, new.known_from,
     )  # fmt: skip
     if model_id is None:
         return await transaction.fetch_value("models.same", new.strategy, new.sha256), False
@@ -115,19 +105,17 @@ async def read_model(transaction: Transaction, model_id: int) -> StoredModel:
     return _model(row)
 
 
-async def read_standing(transaction: Transaction, strategy: str) -> tuple[int | None, list[int]]:
-    """Return the numbers of a strategy's champion and of its candidates, the newest first."""
-    rows = await transaction.fetch("models.standing", strategy)
-    champion = next((row["model_id"] for row in rows if row["status"] == "champion"), None)
-    return champion, [row["model_id"] for row in rows if row["status"] == "candidate"]
+async def read_slots(transaction: Transaction, strategy: str, candidates: int) -> list[ModelSlot]:
+    """Return which models score a strategy now: its champion, and so many of its newest candidates."""
+    return [ModelSlot(**dict(row.items())) for row in await transaction.fetch("models.standing", strategy, candidates)]
 
 
-async def read_artifact(transaction: Transaction, model_id: int) -> Artifact:
-    """Return what it takes to score with a model; raises InputError where there is no such."""
+async def read_stored(transaction: Transaction, model_id: int) -> ScoringModel | None:
+    """Return what it takes to score with a model; None where there is no such. Its `artifact` is None in storage."""
     row = await transaction.fetch_row("models.artifact", model_id)
     if row is None:
-        raise InputError(f"model {model_id}: there is no such model, `tracker models list` shows all")
-    return Artifact(**{**dict(row.items()), "calibration": orjson.loads(row["calibration"])})
+        return None
+    return ScoringModel(**{**dict(row.items()), "calibration": orjson.loads(row["calibration"])})
 
 
 async def read_card(transaction: Transaction, model_id: int) -> str:

@@ -26,7 +26,9 @@ def make_artifact(seed: int = 1, *, names: Sequence[str] = FEATURE_SET.names, ro
     features[rng.random(features.shape) < 0.05] = np.nan
     won = rng.random(2_000) < 0.5 + 0.2 * np.tanh(np.nan_to_num(features[:, 0]) + np.nan_to_num(features[:, 1]))
     data = xgb.DMatrix(features, label=won.astype(np.float32), feature_names=list(names))
-    params = {"objective": "binary:logistic", "max_depth": 4, "eta": 0.2, "nthread": 1, "seed": seed}
+    params = {
+        "objective": "binary:logistic", "base_score": 0.5, "max_depth": 4, "eta": 0.2, "nthread": 1, "seed": seed,
+    }  # fmt: skip
     return bytes(xgb.train(params, data, rounds).save_raw("ubj"))
 
 

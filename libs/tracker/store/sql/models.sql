@@ -1,9 +1,9 @@
 -- name: add
 -- Add a candidate; the same bytes of a strategy are the same model, and nothing is returned.
 INSERT INTO tracker.models
-  (strategy, learnt_through, window_from, feature_hash, label_config, config_hash, sha256, artifact, artifact_path,
+  (strategy, learnt_through, window_from, known_from, feature_hash, label_config, config_hash, sha256, artifact, artifact_path,
    calibration, metrics, lineage, card)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11::jsonb, $12::jsonb, $13)
+VALUES ($1, $2, $3, $14, $4, $5, $6, $7, $8, $9, $10::jsonb, $11::jsonb, $12::jsonb, $13)
 ON CONFLICT (strategy, sha256) DO NOTHING RETURNING model_id;
 
 -- name: same
@@ -17,13 +17,13 @@ SELECT $1, t.* FROM unnest($2::text[], $3::float8[], $4::float8[]) AS t(feature,
 
 -- name: list
 -- Every model, of one strategy or of all (null), without bytes and card, the newest first.
-SELECT model_id, strategy, status, created_at, promoted_at, retired_at, learnt_through, window_from, predecessor_id,
+SELECT model_id, strategy, status, created_at, promoted_at, retired_at, learnt_through, window_from, known_from, predecessor_id,
   feature_hash, label_config, config_hash, sha256, calibration, metrics, lineage
 FROM tracker.models WHERE $1::text IS NULL OR strategy = $1 ORDER BY strategy, model_id DESC;
 
 -- name: one
 -- A model without bytes and card.
-SELECT model_id, strategy, status, created_at, promoted_at, retired_at, learnt_through, window_from, predecessor_id,
+SELECT model_id, strategy, status, created_at, promoted_at, retired_at, learnt_through, window_from, known_from, predecessor_id,
   feature_hash, label_config, config_hash, sha256, calibration, metrics, lineage
 FROM tracker.models WHERE model_id = $1;
 
@@ -32,13 +32,15 @@ FROM tracker.models WHERE model_id = $1;
 SELECT model_id FROM tracker.models WHERE strategy = $1 AND status = 'champion';
 
 -- name: standing
--- Each strategy's champion and candidates by number, the newest first: what scanners compare with what they have.
-SELECT strategy, status, model_id FROM tracker.models WHERE strategy = $1 AND status <> 'retired'
-ORDER BY status, model_id DESC;
+-- A strategy's champion, and its newest candidates: what scanners compare with what they have.
+(SELECT model_id, true AS is_champion, sha256 FROM tracker.models WHERE strategy = $1 AND status = 'champion')
+UNION ALL
+(SELECT model_id, false, sha256 FROM tracker.models WHERE strategy = $1 AND status = 'candidate'
+ ORDER BY model_id DESC LIMIT $2);
 
 -- name: artifact
 -- What it takes to score with a model.
-SELECT strategy, sha256, artifact, artifact_path, calibration, feature_hash FROM tracker.models WHERE model_id = $1;
+SELECT model_id, strategy, status, sha256, artifact, calibration, feature_hash AS feature_set_hash, known_from FROM tracker.models WHERE model_id = $1;
 
 -- name: card
 -- A model's page.
