@@ -63,23 +63,22 @@ def _symbols(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
 
 def _table(rows: Sequence[Mapping[str, Any]], name: str) -> Table:
     table = Table(
-        Column(name, min_width=12), _right("labels"), _right("wins"), _right("losses"), _right("censored"),
-        _right("unfilled"), _right("base rate"), _right("net"), _right("gross"), _right("bars"), _right("effective"),
-        box=None,
+        Column(name, width=10), _right("labels", 8), _right("wins", 8), _right("open", 5), _right("unfilled", 8),
+        _right("won", 6), _right("net", 7), _right("gross", 7), _right("bars", 5), _right("distinct", 8),
+        box=None, padding=(0, 0, 0, 0),
     )  # fmt: skip
     for row in rows:
         table.add_row(
-            row["name"], f"{row['labels']:,}", f"{row['wins']:,}", f"{row['losses']:,}", f"{row['censored']:,}",
-            f"{row['unfilled']:,}", _share(row["base_rate"], 1), _share(row["mean_net_return"], 2),
-            _share(row["mean_gross_return"], 2),
+            row["name"], f"{row['labels']:,}", f"{row['wins']:,}", f"{row['censored']:,}", f"{row['unfilled']:,}",
+            _share(row["base_rate"], 1), _share(row["mean_net_return"], 2), _share(row["mean_gross_return"], 2),
             "-" if row["mean_bars_to_exit"] is None else f"{row['mean_bars_to_exit']:.0f}",
             f"{row['effective_n']:,.0f}",
         )  # fmt: skip
     return table
 
 
-def _right(name: str) -> Column:
-    return Column(name, justify="right", no_wrap=True)
+def _right(name: str, width: int | None = None) -> Column:
+    return Column(name, justify="right", no_wrap=True, width=width)
 
 
 def _share(value: float | None, digits: int) -> str:

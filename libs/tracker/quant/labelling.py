@@ -83,7 +83,8 @@ class Outcomes:
 
     `outcome` object (n,) of Outcome, `reason` of ExitReason. `exit_at` int64 Unix seconds: of a censored one how far it
     was seen, of an unfilled one its close. Prices are averages of the fills. `net_return` is after fees, `gross_return`
-    before, as fractions of what was paid; `mae` <= 0 <= `mfe` of the average entry.
+    before, as fractions of what the whole ladder would cost: of what was paid, a ladder that wins after its first rung
+    and loses after its last would show a gain where there is none. `mae` <= 0 <= `mfe` of the average entry.
     """
 
     outcome: Objects
@@ -152,7 +153,7 @@ def outcomes_of(
         np.zeros((width + 2, kernel.OUT_SIZE)),
         results,
     )
-    return _outcomes(setups.decided_at, results)
+    return _outcomes(setups.decided_at, results, notional)
 
 
 def uniqueness(begins: Ints, ends: Ints) -> Floats:
@@ -197,12 +198,11 @@ def _market(instrument: Instrument, candles: CandleSeries, execution: ExecutionP
     )
 
 
-def _outcomes(decided_at: Ints, results: Floats) -> Outcomes:
+def _outcomes(decided_at: Ints, results: Floats, notional: float) -> Outcomes:
     bought, cost, proceeds = (results[:, each] for each in (alone.ALONE_BOUGHT, alone.ALONE_COST, alone.ALONE_PROCEEDS))
     live, filled = results[:, alone.ALONE_LIVE] != 0.0, bought > 0.0
     finished = filled & ~live
-    paid = np.where(filled, cost, np.nan)
-    entry = paid / np.where(filled, bought, np.nan)
+    entry = np.where(filled, cost, np.nan) / np.where(filled, bought, np.nan)
     gross = np.where(finished, proceeds - cost, np.nan)
     net = gross - results[:, alone.ALONE_FEES]
     kinds = np.array([Outcome.UNFILLED, Outcome.CENSORED, Outcome.LOSS, Outcome.WIN], dtype=object)
@@ -213,8 +213,8 @@ def _outcomes(decided_at: Ints, results: Floats) -> Outcomes:
         exit_at=np.maximum(seen, decided_at),
         entry_price=entry,
         exit_price=np.where(finished, proceeds, np.nan) / np.where(filled, bought, np.nan),
-        gross_return=gross / paid,
-        net_return=net / paid,
+        gross_return=gross / notional,
+        net_return=net / notional,
         mae=np.where(filled, np.minimum(results[:, alone.ALONE_LOWEST] / entry - 1.0, 0.0), np.nan),
         mfe=np.where(filled, np.maximum(results[:, alone.ALONE_HIGHEST] / entry - 1.0, 0.0), np.nan),
     )

@@ -109,11 +109,27 @@ def test_a_label_is_the_paper_traders_own_trade_where_that_is_alone(strategy: St
         assert outcomes.reason[place] is trade.exit_reason
         assert outcomes.entry_price[place] == pytest.approx(float(trade.entry_price), rel=1e-9)
         assert outcomes.exit_price[place] == pytest.approx(float(trade.exit_price), rel=1e-9)
-        paid = float(trade.entry_price * trade.quantity)
-        assert outcomes.net_return[place] == pytest.approx(float(trade.pnl) / paid, abs=1e-8)
-        assert outcomes.gross_return[place] == pytest.approx(float(trade.gross_pnl) / paid, abs=1e-8)
+        assert outcomes.net_return[place] == pytest.approx(float(trade.pnl) / NOTIONAL, abs=1e-8)
+        assert outcomes.gross_return[place] == pytest.approx(float(trade.gross_pnl) / NOTIONAL, abs=1e-8)
         assert (outcomes.mae[place], outcomes.mfe[place]) == pytest.approx((trade.mae, trade.mfe), abs=1e-9)
     assert finished > 3
+
+
+def test_on_noise_no_way_of_laying_out_a_trade_gains_before_fees() -> None:
+    """A ladder that wins small early and loses large late must not look like a gain."""
+    means: dict[str, list[float]] = {}
+    for seed in range(3, 11):
+        symbol = market(seed=seed, volume=1e5)
+        for strategy in RULES:
+            _, setups = looked(strategy, symbol, Setups.ALL)
+            outcomes = labelled(setups, symbol)
+            weights = uniqueness(setups.decided_at, outcomes.exit_at)
+            done = outcomes.finished
+            gained = (outcomes.gross_return * weights)[done].sum() / weights[done].sum()
+            means.setdefault(strategy, []).append(float(gained))
+    for strategy, each in means.items():
+        spread = np.std(each, ddof=1) / np.sqrt(len(each))
+        assert np.mean(each) < 2.5 * spread, strategy
 
 
 def test_the_plain_loop_says_the_same_as_the_compiled_one() -> None:
