@@ -63,9 +63,9 @@ def _symbols(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
 
 def _table(rows: Sequence[Mapping[str, Any]], name: str) -> Table:
     table = Table(
-        Column(name, width=10), _right("labels", 8), _right("wins", 8), _right("open", 5), _right("unfilled", 8),
+        Column(name, width=10), _right("labels", 7), _right("wins", 7), _right("open", 5), _right("unfilled", 8),
         _right("won", 6), _right("net", 7), _right("gross", 7), _right("bars", 5), _right("distinct", 8),
-        box=None, padding=(0, 0, 0, 0),
+        box=None, padding=(0, 0, 0, 1),
     )  # fmt: skip
     for row in rows:
         table.add_row(

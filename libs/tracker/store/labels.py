@@ -89,9 +89,9 @@ class LabelTable:
 
     `X` float32 (n, F) of the features `names`, NaN where not known. Times int64 Unix seconds: what is known of a row
     at `decided_at` is X, its outcome at `exit_at`. `y` int8, 1 for a win. `net_return` and `gross_return` are fractions
-    of what the trade's whole ladder would cost, after and before fees; `mae` <= 0 <= `mfe` of the average entry. `weight` is the uniqueness among
-    the symbol's labels. `regime`, `volatility` and `reason` int8 are places in LABEL_REGIMES, LABEL_VOLATILITIES and
-    LABEL_REASONS. `is_signal`: the strategy's own thresholds let it pass.
+    of what the trade's whole ladder would cost, after and before fees; `mae` <= 0 <= `mfe` of the average entry.
+    `weight` is the uniqueness among the symbol's labels. `regime`, `volatility` and `reason` int8 are places in
+    LABEL_REGIMES, LABEL_VOLATILITIES and LABEL_REASONS. `is_signal`: the strategy's own thresholds let it pass.
     """
 
     names: tuple[str, ...]
