@@ -107,6 +107,21 @@ def retire(model: Model, reason: Reason, as_json: AsJson = False) -> None:
     _print(work.retire(load_settings(ControlSettings), model, reason), retire_view, as_json=as_json)
 
 
+@models_app.command()
+def watch(
+    act: Annotated[bool, typer.Option("--act", help="Demote a champion that fails.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hold every champion against what it was promoted for, and keep what is found; exit code 1 where one fails."""
+    from services.control import models_watch as work
+    from services.control.models_watch_view import watch_view
+
+    report = work.watch(load_settings(ControlSettings), act=act)
+    _print(report, watch_view, as_json=as_json)
+    if any(each["action"] == "demote" for each in report["strategies"]):
+        raise typer.Exit(1)
+
+
 def _print(
     report: Mapping[str, Any], view: Callable[[Mapping[str, Any]], RenderableType], *, as_json: bool
 ) -> None:

@@ -33,6 +33,9 @@ class MonitorSettings(ServiceSettings):
         default=3600, gt=0, description="how long a gap in the bars of live symbols may stay open"
     )
     parity_limit_hours: float = Field(default=26, gt=0, description="age of the last report of nightly parity")
+    model_age_limit_days: float = Field(
+        default=30, gt=0, description="event time since the end of what a champion was trained and judged on"
+    )
     live_share_limit: float = Field(default=0.9, gt=0, le=1, description="share of active symbols with recent bars")
     ledger_every_seconds: float = Field(
         default=60, gt=0, description="an account's books are checked this often at most"

@@ -23,6 +23,7 @@ WRITERS: Mapping[str, str] = {
     "backfill_chunks": "data_collector",
     "trials": "ml_retrainer",
     "models": "ml_retrainer",
+    "model_performance": "ml_retrainer",
     "feature_importance": "ml_retrainer",
     "model_verdicts": "ml_retrainer",
     "model_events": "ml_retrainer",

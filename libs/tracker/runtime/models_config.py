@@ -12,10 +12,11 @@ from tracker.runtime.labels import FILE
 
 
 def load_models_config(config_dir: Path) -> ModelsConfig:
-    """Read models.toml but for its labels; raises ConfigError naming file, field and value."""
+    """Read models.toml but for labels and watch; raises ConfigError naming file, field and value."""
     path = config_dir / FILE
     raw = read_toml(path)
-    raw.pop("labels", None)
+    for other in ("labels", "watch"):
+        raw.pop(other, None)
     config = shaped(str(path), raw, ModelsConfig)
     for name, ends in ((each, getattr(config.search, each)) for each in config.search.__slots__):
         if ends[0] > ends[1]:

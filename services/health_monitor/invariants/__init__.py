@@ -5,13 +5,14 @@ from services.health_monitor.invariants.base import Invariant, Observation, Verd
 from services.health_monitor.invariants.gaps import GapsHeal, MinutesExplained
 from services.health_monitor.invariants.heartbeats import HeartbeatFresh
 from services.health_monitor.invariants.ledger import LedgersBalance
+from services.health_monitor.invariants.models import ModelAge, ModelCalibration, ModelDrift
 from services.health_monitor.invariants.parity import ParityHolds
 from services.health_monitor.invariants.shadow import ShadowFollows
 from services.health_monitor.invariants.stages import PaperFollows, StagesFollow
 
 ALL: tuple[type[Invariant], ...] = (
     HeartbeatFresh, BarsFresh, SymbolsLive, GapsHeal, MinutesExplained, StagesFollow, PaperFollows, LedgersBalance,
-    ShadowFollows, ParityHolds,
+    ShadowFollows, ParityHolds, ModelAge, ModelCalibration, ModelDrift,
 )
 
 __all__ = [
@@ -22,6 +23,9 @@ __all__ = [
     "Invariant",
     "LedgersBalance",
     "MinutesExplained",
+    "ModelAge",
+    "ModelCalibration",
+    "ModelDrift",
     "Observation",
     "PaperFollows",
     "ParityHolds",

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from tracker.store.health import Facts, Stage
 from tracker.store.heartbeats import Heartbeat
+from tracker.store.model_performance import ModelState
 from tracker.store.paper import LedgerCheck
 from tracker.store.parity_reports import LastReport
 
@@ -21,7 +22,7 @@ class Observation:
     """Everything a check may look at.
 
     `unexplained`: by symbol, expected bars of the last hour that are neither stored nor in the gap ledger.
-    `books`: by account, what the last check of its ledger said.
+    `books`: by account, what the last check of its ledger said. `models`: each scanning strategy's champion.
     """
 
     facts: Facts
@@ -32,6 +33,7 @@ class Observation:
     shadow: tuple[Stage, ...] = ()
     parity: LastReport
     books: Mapping[str, LedgerCheck]
+    models: tuple[ModelState, ...] = ()
 
     def age(self, moment: datetime | None) -> float | None:
         """Return how many seconds ago a moment was, None where there was none."""
