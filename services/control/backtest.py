@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from tracker.domain.errors import InputError
+from tracker.domain.errors import InputError, ModelError
 from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import EPOCH
 from tracker.quant.backtest import BacktestPlan, Span, SymbolMarket
@@ -24,10 +24,13 @@ from tracker.quant.backtest.summary import Summary, daily_equity, summarise
 from tracker.quant.backtest.trials import ONLY_TRIAL, Trials
 from tracker.quant.compiled import trade_all
 from tracker.quant.metrics import period_returns, sharpe_ratio
+from tracker.quant.models.scoring import Model
 from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import moment_of
 from tracker.runtime.config import config_hash
 from tracker.runtime.effective_strategy import effective_strategy, values_of
+from tracker.runtime.live_model import load_threshold, model_named
+from tracker.runtime.stored_registry import StoredRegistry
 from tracker.runtime.strategies import StrategyConfig, load_rules, load_strategy, shaped_strategy
 from tracker.runtime.trading_rules import load_trading_rules
 from tracker.store.database import Database
@@ -41,6 +44,7 @@ from services.control.settings import ControlSettings
 __all__ = ["EPOCH", "Backtest", "BacktestRequest", "backtest", "params_of", "write_page"]
 
 DATABASE = "database"
+CHAMPION = "champion"
 # Trials have one writer: whoever logs them does so in its name.
 TRIALS_ROLE = "tracker_ml_retrainer"
 
@@ -51,7 +55,8 @@ Tell = Callable[[str, float], None]
 class BacktestRequest:
     """What the command line asks for; `candles` is a folder or file of candles, or the word database.
 
-    `live`: with the configuration that is in force, not that of the file.
+    `live`: with the configuration that is in force, not that of the file. `model`: the number of a model to ask about
+    signals, or the word champion; none where it is None.
     """
 
     strategy: Strategy
@@ -61,6 +66,7 @@ class BacktestRequest:
     params: Mapping[str, Any]
     candles: str
     live: bool = False
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +85,7 @@ class Backtest:
 def backtest(settings: ControlSettings, request: BacktestRequest, console: Console) -> Backtest:
     """Run it, log the try, and return what came of it.
 
-    Raises ConfigError naming a parameter, InputError naming a symbol, a span or a candle that cannot be used.
+    Raises ConfigError naming a parameter, InputError naming a symbol, a span, a candle or a model that cannot be used.
     """
     rules = load_rules(settings.strategies_dir)
     config = load_strategy(settings.config_dir, request.strategy, request.params, rules)
@@ -90,7 +96,10 @@ def backtest(settings: ControlSettings, request: BacktestRequest, console: Conso
             config = asyncio.run(_in_force(url, config, settings, request.params))
         markets = read_markets(url, request, config, tell)
         started = time.monotonic()
-        result = run_backtest(plan_of(config, trading, markets, request), markets, trade_all, tell)
+        model = None
+        if request.model is not None:
+            model = asyncio.run(_model(url, request, load_threshold(settings.config_dir)))
+        result = run_backtest(plan_of(config, trading, markets, request, model), markets, trade_all, tell)
         data = data_of(result.plan, request.candles, [each.instrument.symbol for each in markets])
         trials = asyncio.run(log_and_count(url, [_trial(result, data, asdict(config.params))]))
         summary = summarise(result, markets, trials)
@@ -126,6 +135,25 @@ async def _in_force(
         await database.close()
     raw = {"timeframe": found.config.timeframe.value, "params": {**values_of(found.config), **changes}}
     return shaped_strategy("params", config.strategy, config.rule, raw)
+
+
+async def _model(url: str, request: BacktestRequest, threshold: float) -> Model:
+    database = await Database.open(url, role=None, pool_size=1, application="tracker:backtest")
+    try:
+        async with database.transaction() as transaction:
+            if request.model == CHAMPION:
+                slots = await StoredRegistry().slots(transaction, request.strategy)
+                found = [each.model_id for each in slots if each.is_champion]
+                if not found:
+                    raise InputError(f"--model: {request.strategy} has no champion")
+                return await model_named(transaction, found[0], threshold)
+            if not (request.model or "").isdecimal():
+                raise InputError(f"--model: {request.model!r} is neither a number nor {CHAMPION}")
+            return await model_named(transaction, int(request.model or ""), threshold)
+    except ModelError as error:
+        raise InputError(f"--model: {error}") from None
+    finally:
+        await database.close()
 
 
 def params_of(texts: Sequence[str]) -> dict[str, int | float | str]:
@@ -175,7 +203,11 @@ def read_markets(url: str, request: BacktestRequest, config: StrategyConfig, tel
 
 
 def plan_of(
-    config: StrategyConfig, trading: TradingRules, markets: Sequence[SymbolMarket], request: BacktestRequest
+    config: StrategyConfig,
+    trading: TradingRules,
+    markets: Sequence[SymbolMarket],
+    request: BacktestRequest,
+    model: Model | None = None,
 ) -> BacktestPlan:
     """Return the plan: the fleet's rules of trading over the span, or over all there is."""
     step = config.timeframe.seconds
@@ -193,6 +225,7 @@ def plan_of(
         trading=trading,
         rules_hash=config_hash(trading),
         span=Span(first=first, end=end),
+        model=model,
     )
 
 
@@ -234,13 +267,17 @@ async def log_and_count(url: str, trials: Sequence[Trial]) -> Trials:
     return replace(ONLY_TRIAL, count=count, sharpe_variance=variance)
 
 
+def _asked(plan: BacktestPlan) -> list[str]:
+    return [] if plan.model is None else [f"model {plan.model.model_id} at {plan.model.threshold}"]
+
+
 def _trial(result: BacktestResult, data: Data, params: Mapping[str, Any]) -> Trial:
     plan = result.plan
     equity = result.curve.equity
     returns = period_returns(daily_equity(result.curve.ts, equity))
     return Trial(
         strategy=plan.rule.name.value,
-        config_hash=joint_hash(plan.config_hash, plan.rules_hash),
+        config_hash=joint_hash(plan.config_hash, plan.rules_hash, *_asked(plan)),
         params=params,
         data_hash=data.hash,
         data=data.facts,

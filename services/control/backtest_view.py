@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+from tracker.domain.signal import SkipReason
+from tracker.quant.backtest.looks import Looks
 from tracker.quant.backtest.summary import Figures, Slice, exit_reasons
+from tracker.quant.models.scoring import Model
 from tracker.quant.portfolio.book import moment_of
 
 from services.control.backtest import Backtest
@@ -85,6 +88,8 @@ def backtest_view(done: Backtest) -> RenderableType:
     """Return what `tracker backtest` prints without --json."""
     figures = done.summary.figures
     parts: list[RenderableType] = [Text(headline(done), "bold"), Text(evidence(done), "dim")]
+    if done.result.plan.model is not None:
+        parts.append(Text(asked(done.result.plan.model, done.result.looks)))
     parts += [_pair(figures, GROUPS[start : start + 2]) for start in range(0, len(GROUPS), 2)]
     for title, slices in (
         ("symbol", done.summary.by_symbol),
@@ -128,6 +133,24 @@ def evidence(done: Backtest) -> str:
     return f"{tried}; random entries with these exits do as well with p = {shown(done.random_entry_p, NUMBER)}"
 
 
+def asked(model: Model, looks: Sequence[Looks]) -> str:
+    """Return what a model was asked, and what it held back."""
+    said = scored(looks)
+    return (
+        f"model {model.model_id} was asked about {said['asked']} setups and held back {said['held_back']} signals below"
+        f" {model.threshold:.4g}; before {moment_of(model.known_from):%Y-%m-%d %H:%M} the rule decided alone, for the"
+        " model knows how that went"
+    )
+
+
+def scored(looks: Sequence[Looks]) -> dict[str, int]:
+    """Return how many setups a model was asked about, and how many signals it held back."""
+    return {
+        "asked": sum(int(np.isfinite(each.proposals.confidence).sum()) for each in looks),
+        "held_back": sum(int((each.proposals.reason == SkipReason.CONFIDENCE_TOO_LOW).sum()) for each in looks),
+    }
+
+
 def document(done: Backtest) -> dict[str, Any]:
     """Return the report as plain values; what is not defined or without bound is null."""
     result, summary = done.result, done.summary
@@ -142,6 +165,12 @@ def document(done: Backtest) -> dict[str, Any]:
         "params": asdict(done.config.params),
         "config_hash": result.plan.config_hash,
         "rules_hash": result.plan.rules_hash,
+        "model": None if result.plan.model is None else {
+            "model_id": result.plan.model.model_id,
+            "threshold": result.plan.model.threshold,
+            "known_from": moment_of(result.plan.model.known_from).isoformat(),
+            **scored(result.looks),
+        },
         "metrics": {**_figures(summary.figures), "random_entry_p": _known(done.random_entry_p)},
         "signals": summary.signals,
         "refused": dict(summary.refused),

@@ -203,6 +203,7 @@ def backtest(
     params: Annotated[list[str] | None, typer.Option(help="NAME=VALUE instead of the toml's; repeat it.")] = None,
     candles: Annotated[str, typer.Option(help="Folder or file of SYMBOL_TIMEFRAME.csv, or database.")] = "database",
     config: Annotated[str, typer.Option(help="file, or live: the parameters in force in the database.")] = "file",
+    model: Annotated[str | None, typer.Option(help="Number of a model to ask, or champion [none].")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write a page with charts to this file.")] = None,
 ) -> None:
@@ -220,6 +221,7 @@ def backtest(
         params=work.params_of(params or ()),
         candles=candles,
         live=work.is_live(config),
+        model=model,
     )
     done = work.backtest(load_settings(ControlSettings), request, Console(stderr=True))
     if report is not None:

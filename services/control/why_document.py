@@ -13,10 +13,9 @@ from tracker.domain.signal import Decision, SkipReason
 from tracker.domain.timeframe import EPOCH
 from tracker.quant.strategies.explain import Fact
 from tracker.runtime.standing import TRADER, Broken, Standing, sign_of
-from tracker.runtime.why import Decided, Input, Why
+from tracker.runtime.why import Decided, Input, Spoken, Why
 
-# What there is until predictions are made.
-NO_MODEL = "decided by rule: there is no model yet"
+NOT_ASKED = "decided by rule: models are asked about setups alone"
 # The sentence names no more of them; the list has all.
 MOST_UNKNOWN = 3
 
@@ -57,7 +56,8 @@ def _blank(symbol: str, standing: Standing) -> dict[str, Any]:
         "symbol": symbol, "strategy": standing.strategy.value, "timeframe": standing.timeframe.value, "at": None,
         "answer": "", "broken": None, "bar": None, "features": [], "features_computed_at": None, "conditions": [],
         "decision": None, "reason": None, "look": None, "recomputed": None, "score": None,
-        "model": {"model_id": None, "confidence": None, "decided_by": "rule", "says": NO_MODEL}, "signal": None,
+        "model": {"model_id": None, "confidence": None, "decided_by": "rule", "says": NOT_ASKED,
+                  "threshold": None, "margin": None, "moved_by": [], "candidates": []}, "signal": None,
         "accounts": [],
     }  # fmt: skip
 
@@ -126,6 +126,8 @@ def _recomputed(decided: Decided, why: Why) -> dict[str, Any]:
 
 
 def _agreement(decided: Decided, why: Why) -> str:
+    if why.spoken is not None and why.spoken.model is None:
+        return f"it cannot be decided again: {why.spoken.trouble}"
     if decided.agrees is None or why.stored is None:
         return "nothing was decided to compare with"
     if decided.agrees:
@@ -154,14 +156,33 @@ def _score(why: Why) -> dict[str, Any] | None:
 
 
 def _model(why: Why) -> dict[str, Any]:
-    confidence = None if why.stored is None else why.stored["confidence_score"]
-    decided_by = (None if why.stored is None else why.stored["decided_by"]) or "rule"
+    spoken, stored = why.spoken, why.stored or {}
+    by_rule = f"decided by rule: {stored['no_model']}" if stored.get("no_model") else NOT_ASKED
     return {
-        "model_id": None if why.signal is None else why.signal["model_id"],
-        "confidence": confidence,
-        "decided_by": decided_by,
-        "says": NO_MODEL if confidence is None else f"decided by {decided_by}, confidence {confidence:.3f}",
-    }
+        "model_id": None if spoken is None else spoken.model_id,
+        "confidence": stored.get("confidence_score"),
+        "threshold": None if spoken is None else spoken.threshold,
+        "margin": None if spoken is None else spoken.margin,
+        "decided_by": stored.get("decided_by") or "rule",
+        "says": by_rule if spoken is None else _word(spoken),
+        "moved_by": [] if spoken is None else [
+            {"feature": each.feature, "value": each.value, "log_odds": each.log_odds} for each in spoken.moved
+        ],
+        "candidates": [] if spoken is None else [
+            {"model_id": each["model_id"], "probability": each["probability"]} for each in spoken.others
+        ],
+    }  # fmt: skip
+
+
+def _word(spoken: Spoken) -> str:
+    """Say what a model said."""
+    told = f"model {spoken.model_id} gives it {spoken.probability:.3f}"
+    if spoken.threshold is not None:
+        side = "at least" if spoken.probability >= spoken.threshold else "below"
+        told += f", {side} {spoken.threshold:.4g}"
+    if spoken.moved:
+        told += "; moved most by " + ", ".join(f"{each.feature} {each.log_odds:+.2f}" for each in spoken.moved[:3])
+    return f"{told} ({spoken.trouble})" if spoken.trouble else told
 
 
 def _accounts(why: Why) -> list[dict[str, Any]]:
@@ -243,6 +264,8 @@ def _held_back(why: Why) -> str:
         return "the features it was decided on are not stored any more"
     if why.decided.agrees is False:
         return _agreement(why.decided, why)
+    if why.stored is not None and why.stored["reason"] == SkipReason.CONFIDENCE_TOO_LOW.value:
+        return "no prediction is stored" if why.spoken is None else _word(why.spoken)
     if why.stored is not None and why.stored["reason"] == SkipReason.WARMING_UP.value:
         unknown = [each for each in why.inputs if each.value is None and not each.optional]
         more = f"; {len(unknown) - MOST_UNKNOWN} more are not known" if len(unknown) > MOST_UNKNOWN else ""

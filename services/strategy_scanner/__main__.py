@@ -5,6 +5,7 @@ import argparse
 from tracker.domain.clock import Clock
 from tracker.domain.signal import Strategy
 from tracker.runtime.effective_strategy import LiveStrategy
+from tracker.runtime.live_model import LiveModel, load_threshold
 from tracker.runtime.logging import Logger
 from tracker.runtime.service import main
 from tracker.runtime.strategies import load_rules
@@ -19,7 +20,8 @@ def scan_with(strategy: Strategy) -> None:
 
     def build(settings: ScannerSettings, database: Database, clock: Clock, log: Logger) -> StrategyScanner:
         live = LiveStrategy(settings.config_dir, strategy, load_rules(settings.strategies_dir))
-        return StrategyScanner(database, live.current.config, settings, log, live)
+        model = LiveModel(strategy, load_threshold(settings.config_dir))
+        return StrategyScanner(database, live.current.config, settings, log, live, model)
 
     main(f"strategy_scanner_{strategy}", ScannerSettings, build, role="tracker_strategy_scanner")
 

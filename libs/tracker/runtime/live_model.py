@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Protocol
 
 import numpy as np
+from pydantic import Field
 
 from tracker.domain.errors import ModelError
 from tracker.domain.feature_set import FeatureSet
@@ -13,6 +16,8 @@ from tracker.domain.signal import Strategy
 from tracker.quant.features import FEATURE_SET
 from tracker.quant.models.scorer import Scorer
 from tracker.quant.models.scoring import Model
+from tracker.runtime.config import read_toml, shaped
+from tracker.runtime.stored_registry import StoredRegistry
 from tracker.store.database import Transaction
 from tracker.store.scored_by import ModelSlot, StoredModel
 
@@ -29,6 +34,21 @@ class Registry(Protocol):
     async def stored(self, transaction: Transaction, model_id: int) -> StoredModel | None:
         """Return a model as it is stored, None where it is not."""
         ...
+
+
+def load_threshold(config_dir: Path) -> float:
+    """Return the probability from which on signals are traded, which is the one that the gate judges by.
+
+    Raises ConfigError naming models.toml, field and value.
+    """
+    path = config_dir / "models.toml"
+    gate = read_toml(path).get("gate", {})
+    return shaped(str(path), {"threshold": gate.get("threshold")}, _Gate).threshold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gate:
+    threshold: Annotated[float, Field(gt=0, lt=1)]
 
 
 def usable_model(stored: StoredModel, threshold: float, features: FeatureSet = FEATURE_SET) -> Model:
@@ -60,9 +80,11 @@ def usable_model(stored: StoredModel, threshold: float, features: FeatureSet = F
     return model
 
 
-async def model_named(transaction: Transaction, model_id: int, threshold: float, registry: Registry) -> Model:
+async def model_named(
+    transaction: Transaction, model_id: int, threshold: float, registry: Registry | None = None
+) -> Model:
     """Return one model, whatever became of it since; raises ModelError where it is gone or cannot be used."""
-    stored = await registry.stored(transaction, model_id)
+    stored = await (registry or StoredRegistry()).stored(transaction, model_id)
     if stored is None:
         raise ModelError(f"there is no model {model_id}")
     return usable_model(stored, threshold)
@@ -75,14 +97,14 @@ class LiveModel:
     be used, which a person must look at.
     """
 
-    def __init__(self, strategy: Strategy, threshold: float, registry: Registry) -> None:
+    def __init__(self, strategy: Strategy, threshold: float, registry: Registry | None = None) -> None:
         """Begin without a model."""
         self.champion: Model | None = None
         self.challengers: Sequence[Model] = ()
         self.trouble: str | None = None
         self._strategy = strategy
         self.threshold = threshold
-        self._registry = registry
+        self._registry = registry or StoredRegistry()
         self._slots: Sequence[ModelSlot] | None = None
         self._loaded: Mapping[ModelSlot, Model] = {}
 

@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from tracker.domain.errors import ModelError
 from tracker.domain.instrument import Instrument, InstrumentStatus
 from tracker.domain.signal import Decision, Signal, SkipReason
-from tracker.quant.backtest.looks import Looks, look_at
+from tracker.quant.backtest.looks import Looks, look_at, signal_at
 from tracker.quant.backtest.market import Span, SymbolMarket
 from tracker.quant.features import FEATURE_SET
+from tracker.quant.models.scoring import Model
 from tracker.quant.portfolio.book import moment_of, seconds_of
 from tracker.quant.strategies.inputs import features_read
-from tracker.quant.strategies.signals import signal_of
 from tracker.runtime.effective_strategy import known_configs
+from tracker.runtime.live_model import Registry, model_named
 from tracker.runtime.parity_difference import Difference, difference, facts_of, plain
 from tracker.runtime.stored_markets import decision_markets
 from tracker.runtime.strategies import StrategyConfig
@@ -29,7 +31,7 @@ from tracker.store.parity import StoredLook, read_first_look, read_looks
 from tracker.store.symbols import read_symbols
 
 # What a signal has beside what its rule proposes.
-NOT_PROPOSED = ("signal_id", "confidence", "priced_at")
+NOT_PROPOSED = ("signal_id", "priced_at")
 SIGNAL_REASON = "setup"
 # Differences are kept with their inputs, which cost a read each.
 MOST_INPUTS = 200
@@ -43,7 +45,10 @@ Key = tuple[int, int]
 
 @dataclass(slots=True)
 class LookParity:
-    """How much of one strategy was compared in a span; the first `keep` differences are kept, all are counted."""
+    """How much of one strategy was compared in a span; the first `keep` differences are kept, all are counted.
+
+    `other_config` looks were taken by a configuration that is known nowhere, or with a model that cannot be read.
+    """
 
     span: Span
     keep: int | None = None
@@ -77,8 +82,11 @@ async def check_looks(
     *,
     keep: int | None = None,
     stretch_days: int = STRETCH_DAYS,
+    registry: Registry | None = None,
 ) -> LookParity | None:
     """Compare one strategy's decisions in (first, end], everything it scanned by default; None before its first.
+
+    Each look is taken again with the model that it names, from `registry`, the table of models by default.
 
     So many days are held in memory at a time; of the differences `keep` are kept, all of them by default.
     """
@@ -89,7 +97,7 @@ async def check_looks(
     count = LookParity(span=mine, keep=keep)
     for first in range(mine.first, mine.end, stretch_days * DAY_SECONDS):
         stretch = Span(first=first, end=min(first + stretch_days * DAY_SECONDS, mine.end))
-        await _compare_looks(transaction, config, stretch, instruments, count)
+        await _compare_looks(transaction, config, stretch, instruments, count, registry)
     return count
 
 
@@ -111,6 +119,7 @@ async def _compare_looks(
     span: Span,
     instruments: Mapping[int, Instrument],
     count: LookParity,
+    registry: Registry | None,
 ) -> None:
     first, end = moment_of(span.first), moment_of(span.end)
     stretch = _Stretch(
@@ -125,27 +134,54 @@ async def _compare_looks(
         },
     )
     known = await known_configs(transaction, config, {each.config_hash for each in stretch.looks.values()})
+    models = await _models(transaction, stretch, registry)
     lookable: set[Key] = set()
     for each in known:
-        found, lookable = _taken_with(each, stretch, count)
-        await _add(transaction, each, stretch, found, count)
+        for asked, model in models.items():
+            found, lookable = _taken_with(each, asked, model, stretch, count)
+            await _add(transaction, each, stretch, found, count)
     await _add(transaction, config, stretch, _untaken(config, stretch, lookable, count), count)
     hashes = {each.hash for each in known}
-    taken = (stretch.looks[key].config_hash for key in lookable & stretch.looks.keys())
-    count.other_config += sum(1 for each in taken if each not in hashes)
+    taken = (stretch.looks[key] for key in lookable & stretch.looks.keys())
+    count.other_config += sum(1 for each in taken if each.config_hash not in hashes or _asked(each) not in models)
 
 
-def _taken_with(config: StrategyConfig, stretch: _Stretch, count: LookParity) -> tuple[list[Difference], set[Key]]:
-    """Compare the looks that a configuration took; return what differs, and all looks that could be taken."""
+# The number of the model that was asked and the probability that was asked for, None where none was.
+Asked = tuple[int, float] | None
+
+
+def _asked(look: StoredLook) -> Asked:
+    return None if look.model_id is None else (look.model_id, math.nan if look.threshold is None else look.threshold)
+
+
+async def _models(
+    transaction: Transaction, stretch: _Stretch, registry: Registry | None
+) -> Mapping[Asked, Model | None]:
+    """Return the models that decided in a stretch, those that can still be read; that none was asked is one of them."""
+    found: dict[Asked, Model | None] = {None: None}
+    for asked in {_asked(each) for each in stretch.looks.values()} - {None}:
+        assert asked is not None  # noqa: S101 - taken out above
+        try:
+            if math.isfinite(asked[1]):
+                found[asked] = await model_named(transaction, asked[0], asked[1], registry)
+        except ModelError:
+            continue  # its looks count as of an unknown configuration
+    return found
+
+
+def _taken_with(
+    config: StrategyConfig, asked: Asked, model: Model | None, stretch: _Stretch, count: LookParity
+) -> tuple[list[Difference], set[Key]]:
+    """Compare looks of a configuration and a model; return what differs, and all looks that could be taken."""
     found: list[Difference] = []
     lookable: set[Key] = set()
-    for looks in look_at(stretch.markets, config.rule, config.params, config.timeframe, stretch.span):
+    for looks in look_at(stretch.markets, config.rule, config.params, config.timeframe, stretch.span, model):
         symbol = stretch.instruments[looks.symbol_id].symbol
         for row, seconds in enumerate(looks.frame.decided_at.tolist()):
             key = (looks.symbol_id, seconds)
             lookable.add(key)
             was = stretch.looks.get(key)
-            if was is None or was.config_hash != config.hash:
+            if was is None or was.config_hash != config.hash or _asked(was) != asked:
                 continue
             count.looks += 1
             found += _look_differences(config, symbol, was, looks, row)
@@ -193,6 +229,7 @@ def _look_differences(config: StrategyConfig, symbol: str, was: StoredLook, look
         "volatility": str(proposals.volatility[row]),
         "strength": float(np.float32(strength if math.isfinite(strength) else 0.0)),
         "confirmations": int(proposals.confirmations[row]),
+        "confidence": float(confidence) if math.isfinite(confidence := proposals.confidence[row]) else None,
     }
     return [
         difference("look", config.strategy, symbol, was.decided_at, name, getattr(was, name), value)
@@ -209,7 +246,7 @@ def _signal_differences(
         return [difference("signal", config.strategy, symbol, seconds, "signal", None, "proposed")]
     if not looks.proposals.is_signal[row]:
         return [difference("signal", config.strategy, symbol, seconds, "signal", "proposed", None)]
-    now = signal_of(config.strategy, config.hash, looks.symbol_id, seconds, looks.proposals, row)
+    now = signal_at(looks, config.strategy, config.hash, row)
     return [
         difference("signal", config.strategy, symbol, seconds, name, value, getattr(now, name))
         for name, value in facts_of(was).items()

@@ -10,16 +10,21 @@ from typing import Any
 
 import numpy as np
 
+from tracker.domain.errors import ModelError
 from tracker.domain.instrument import Instrument
 from tracker.domain.signal import SkipReason
 from tracker.quant.condition import Kind
 from tracker.quant.features import FEATURE_SET
+from tracker.quant.models.contributions import contributions
+from tracker.quant.models.scoring import Model, judged, score_setups
 from tracker.quant.strategies.explain import Explanation, Fact, explain
 from tracker.quant.strategies.inputs import BAR_COLUMNS, features_read
 from tracker.runtime.effective_strategy import known_configs
-from tracker.runtime.looks import Together, inputs_of, joined, look, reads_from
+from tracker.runtime.live_model import Registry, usable_model
+from tracker.runtime.looks import ScanInputs, Together, features_of, inputs_of, joined, look, reads_from
 from tracker.runtime.no_look import why_no_bar, why_no_look
 from tracker.runtime.standing import SILENT_SECONDS, Broken, Standing
+from tracker.runtime.stored_registry import StoredRegistry
 from tracker.runtime.strategies import StrategyConfig
 from tracker.runtime.unknown_inputs import BarCount, why_unknown
 from tracker.store.database import Transaction
@@ -36,8 +41,12 @@ from tracker.store.looks import (
     read_look,
     read_signal,
 )
+from tracker.store.predictions import read_predictions_at
 from tracker.store.readers import read_range
 from tracker.store.scans import Scan
+
+# Features that are named as having moved a model.
+MOST_MOVED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +64,8 @@ class Input:
 class Decided:
     """What the rules say of a look today, beside what was written.
 
-    `agrees` is None where nothing was written; `same_config` tells whether the parameters are those that it was decided
-    under, which they are unless those are not known any more.
+    `agrees` is None where nothing was written, or by a model that cannot be read any more; `same_config` tells whether
+    the parameters are those that it was decided under, which they are unless those are not known any more.
     """
 
     scan: Scan
@@ -82,6 +91,32 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """How much a feature moved a model's log-odds; `value` None where it was not known."""
+
+    feature: str
+    value: float | None
+    log_odds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """What a model said of the look when it was taken; `others` are what candidates said beside it.
+
+    `model` is None where it cannot be read any more, `trouble` says why; `moved` the features that moved it most.
+    """
+
+    model_id: int
+    probability: float
+    threshold: float | None
+    margin: float | None
+    model: Model | None
+    trouble: str
+    moved: Sequence[Moved]
+    others: Sequence[Record]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
     """Everything about one look; what there is not is None.
 
@@ -96,6 +131,7 @@ class Why:
     computed_at: datetime | None
     inputs: Sequence[Input]
     decided: Decided | None
+    spoken: Spoken | None
     stored: Record | None
     signal: Record | None
     aftermath: Aftermath | None
@@ -121,8 +157,9 @@ def last_close(standing: Standing, at: datetime | None) -> datetime | None:
 
 
 async def explain_look(
-    transaction: Transaction, config: StrategyConfig, standing: Standing, instrument: Instrument, close: datetime
-) -> Why:
+    transaction: Transaction, config: StrategyConfig, standing: Standing, instrument: Instrument, close: datetime,
+    registry: Registry | None = None,
+) -> Why:  # fmt: skip
     """Return why a strategy did or did not trade a symbol at a close."""
     key = LookKey(
         strategy=config.strategy.value, symbol=instrument.symbol, symbol_id=instrument.symbol_id, decided_at=close
@@ -132,7 +169,9 @@ async def explain_look(
     stored = await read_look(transaction, key)
     if stored is not None:
         config = await _config_of(transaction, config, stored["config_hash"])
-    together = None if number is None else await _together(transaction, config, key, number)
+    inputs = None if number is None else await _scan_inputs(transaction, config, key, number)
+    together = None if inputs is None else joined([inputs], features_read(config.rule))
+    spoken = await _spoken(transaction, key, stored, inputs, registry or StoredRegistry())
     computed = None
     if number is not None:
         computed = await read_computed_at(transaction, key.symbol_id, config.timeframe, opened, number)
@@ -144,7 +183,8 @@ async def explain_look(
         bar=await read_bar(transaction, key.symbol_id, config.timeframe, opened),
         computed_at=computed,
         inputs=[] if together is None else await _inputs(transaction, config, key, together),
-        decided=None if together is None else _decided(config, key, together, stored),
+        decided=None if inputs is None or together is None else _decided(config, key, inputs, together, stored, spoken),
+        spoken=spoken,
         stored=stored,
         signal=signal,
         aftermath=None if signal is None else await read_aftermath(transaction, key),
@@ -169,9 +209,42 @@ async def _broken(
     return None
 
 
-async def _together(
+async def _spoken(
+    transaction: Transaction, key: LookKey, stored: Record | None, inputs: ScanInputs | None, registry: Registry
+) -> Spoken | None:
+    if stored is None or stored["model_id"] is None:
+        return None
+    said = await read_predictions_at(transaction, key.strategy, key.symbol_id, key.decided_at)
+    mine: Record = next((each for each in said if each["model_id"] == stored["model_id"]), {})
+    model, trouble, moved = None, "", list[Moved]()
+    found = await registry.stored(transaction, stored["model_id"])
+    try:
+        if found is None:
+            raise ModelError(f"there is no model {stored['model_id']} any more")
+        model = usable_model(found, mine.get("threshold", 0.0))
+        if inputs is not None and found.artifact is not None:
+            moved = _moved(model, found.artifact, inputs)
+    except ModelError as error:
+        trouble = str(error)
+    return Spoken(
+        model_id=stored["model_id"], probability=stored["confidence_score"], threshold=mine.get("threshold"),
+        margin=mine.get("margin"), model=model, trouble=trouble, moved=moved,
+        others=[each for each in said if each["model_id"] != stored["model_id"]],
+    )  # fmt: skip
+
+
+def _moved(model: Model, artifact: bytes, inputs: ScanInputs) -> list[Moved]:
+    row = model.arranged(inputs.values[:1], FEATURE_SET.names)[0]
+    values = dict(zip(model.names, row.tolist(), strict=True))
+    return [
+        Moved(feature=name, value=values[name] if math.isfinite(values[name]) else None, log_odds=by)
+        for name, by in list(contributions(artifact, row).items())[:MOST_MOVED]
+    ]
+
+
+async def _scan_inputs(
     transaction: Transaction, config: StrategyConfig, key: LookKey, feature_set: int
-) -> Together | None:
+) -> ScanInputs | None:
     """Return what the scanner reads at the close, None without bar or features."""
     close, opened = key.decided_at, key.decided_at - config.timeframe.duration
     features = (await read_features(transaction, feature_set, config.timeframe, opened, close)).get(key.symbol_id)
@@ -180,7 +253,7 @@ async def _together(
     if features is None or bars is None:
         return None
     inputs = inputs_of(key.symbol_id, config, features, bars, int(opened.timestamp()))
-    return joined([inputs], features_read(config.rule)) if len(inputs.decided_at) else None
+    return inputs if len(inputs.decided_at) else None
 
 
 async def _inputs(
@@ -200,13 +273,25 @@ async def _inputs(
     return found
 
 
-def _decided(config: StrategyConfig, key: LookKey, together: Together, stored: Record | None) -> Decided:
+def _decided(
+    config: StrategyConfig, key: LookKey, inputs: ScanInputs, together: Together, stored: Record | None,
+    spoken: Spoken | None,
+) -> Decided:  # fmt: skip
     found: Explanation = explain(config.rule, together.frame, config.params)
-    scan = look(config, key.symbol_id, key.decided_at, float(together.frame.close[0]), found.proposals, 0)
+    proposals, model = found.proposals, None if spoken is None else spoken.model
+    if model is not None:
+        scores = score_setups(
+            model, proposals, together.frame.decided_at,
+            lambda rows: model.arranged(features_of([inputs], rows), FEATURE_SET.names),
+        )  # fmt: skip
+        proposals = judged(proposals, scores, model.threshold)
+    model_id = None if model is None else model.model_id
+    scan = look(config, key.symbol_id, key.decided_at, float(together.frame.close[0]), proposals, 0, model_id)
+    is_gone = spoken is not None and model is None
     return Decided(
         scan=scan,
         facts=found.facts(0),
-        agrees=None if stored is None else _as_written(scan) == _written(stored),
+        agrees=None if stored is None or is_gone else _as_written(scan) == _written(stored),
         same_config=None if stored is None else stored["config_hash"] == config.hash,
     )
 
@@ -216,12 +301,12 @@ def _as_written(scan: Scan) -> tuple[Any, ...]:
     strength = float(np.float32(scan.strength))
     return (
         scan.decision.value, scan.reason, scan.regime.value, scan.volatility.value, strength,
-        scan.metadata["confirmations"],
+        scan.metadata["confirmations"], scan.confidence, scan.model_id,
     )  # fmt: skip
 
 
 def _written(row: Record) -> tuple[Any, ...]:
     return (
         row["decision"], row["reason"], row["market_regime"], row["volatility"], row["signal_strength"],
-        row["confirmations"],
+        row["confirmations"], row["confidence_score"], row["model_id"],
     )  # fmt: skip

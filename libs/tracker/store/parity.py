@@ -17,7 +17,10 @@ from tracker.store.ledger import order_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLook:
-    """What a scanner said of a symbol at a close, `decided_at` in Unix seconds; `strength` as a float32 holds it."""
+    """What a scanner said of a symbol at a close, `decided_at` in Unix seconds; `strength` as a float32 holds it.
+
+    `confidence`, `model_id` and `threshold` are None where no model was asked.
+    """
 
     symbol_id: int
     decided_at: int
@@ -28,6 +31,9 @@ class StoredLook:
     strength: float
     confirmations: int | None
     config_hash: str
+    confidence: float | None
+    model_id: int | None
+    threshold: float | None
 
 
 async def read_looks(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from tracker.domain.signal import Signal
+from tracker.domain.signal import Signal, Strategy
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.backtest.market import Span, SymbolMarket
 from tracker.quant.bars import BarArrays
@@ -25,6 +25,7 @@ from tracker.quant.features import CONTEXTS, Origin
 from tracker.quant.features.catalogue import Context
 from tracker.quant.features.market import reference_of
 from tracker.quant.frame import FeatureFrame, feature_frame
+from tracker.quant.models.scoring import Model, judged, score_setups
 from tracker.quant.roll_up import roll_up
 from tracker.quant.strategies.base import Proposals, StrategyRule
 from tracker.quant.strategies.inputs import features_read, own_columns
@@ -33,11 +34,15 @@ from tracker.quant.strategies.signals import signal_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
-    """One symbol's looks: the frame with what was known at each close, and what the rule made of it."""
+    """One symbol's looks: the frame with what was known at each close, and what the rule made of it.
+
+    `model_id` is of the model that gave proposals their confidence, where one was asked.
+    """
 
     symbol_id: int
     frame: FeatureFrame
     proposals: Proposals
+    model_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +56,31 @@ class SymbolRows:
 
 
 def look_at(
-    markets: Sequence[SymbolMarket], rule: StrategyRule[Any], params: Any, timeframe: Timeframe, span: Span
+    markets: Sequence[SymbolMarket],
+    rule: StrategyRule[Any],
+    params: Any,
+    timeframe: Timeframe,
+    span: Span,
+    model: Model | None = None,
 ) -> Iterator[Looks]:
-    """Evaluate a rule at every close of a span, symbol after symbol.
+    """Evaluate a rule at every close of a span, symbol after symbol, and hold back what `model` holds back.
 
-    Features that compare symbols do so among `markets`.
+    Features that compare symbols do so among `markets`. Raises ModelError where the model asks for unknown features.
     """
-    for each in symbol_rows(markets, features_read(rule), timeframe, span):
-        yield looks_of(each, rule, params, timeframe, span)
+    names = features_read(rule)
+    if model is not None:
+        names = tuple(dict.fromkeys((*names, *model.asked())))
+    for each in symbol_rows(markets, names, timeframe, span):
+        looks = looks_of(each, rule, params, timeframe, span)
+        yield looks if model is None else _judged(looks, each, model)
+
+
+def _judged(looks: Looks, found: SymbolRows, model: Model) -> Looks:
+    scores = score_setups(
+        model, looks.proposals, looks.frame.decided_at,
+        lambda rows: model.arranged(found.rows.values[rows], found.names),
+    )  # fmt: skip
+    return replace(looks, proposals=judged(looks.proposals, scores, model.threshold), model_id=model.model_id)
 
 
 def symbol_rows(
@@ -96,10 +118,14 @@ def looks_of(found: SymbolRows, rule: StrategyRule[Any], params: Any, timeframe:
 
 def signals_in(looks: Looks, rule: StrategyRule[Any], config_hash: str) -> list[Signal]:
     """Return the looks that propose a trade, oldest first."""
-    return [
-        signal_of(rule.name, config_hash, looks.symbol_id, int(looks.frame.decided_at[row]), looks.proposals, int(row))
-        for row in np.flatnonzero(looks.proposals.is_signal)
-    ]
+    return [signal_at(looks, rule.name, config_hash, int(row)) for row in np.flatnonzero(looks.proposals.is_signal)]
+
+
+def signal_at(looks: Looks, strategy: Strategy, config_hash: str, row: int) -> Signal:
+    """Return the trade that one look proposes, with the model that was asked about it."""
+    seconds = int(looks.frame.decided_at[row])
+    signal = signal_of(strategy, config_hash, looks.symbol_id, seconds, looks.proposals, row)
+    return signal if signal.confidence is None else replace(signal, model_id=looks.model_id)
 
 
 def _past(market: SymbolMarket, timeframe: Timeframe, span: Span, names: Sequence[str]) -> SymbolPast:

@@ -38,7 +38,8 @@ def run_backtest(
     that no indicator can take.
     """
     looks: list[Looks] = []
-    for number, each in enumerate(look_at(markets, plan.rule, plan.params, plan.timeframe, plan.span), start=1):
+    found = look_at(markets, plan.rule, plan.params, plan.timeframe, plan.span, plan.model)
+    for number, each in enumerate(found, start=1):
         looks.append(each)
         if progress is not None:
             progress("looks", number / len(markets))

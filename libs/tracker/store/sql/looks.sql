@@ -33,7 +33,8 @@ ORDER BY a.account;
 -- name: look
 -- One strategy's look at one symbol at one close.
 SELECT h.scanned_at, h.decision, h.reason, h.market_regime, h.volatility, h.signal_strength, h.confidence_score,
-  (h.metadata ->> 'confirmations')::integer AS confirmations, h.metadata ->> 'decided_by' AS decided_by, h.config_hash
+  (h.metadata ->> 'confirmations')::integer AS confirmations, h.metadata ->> 'decided_by' AS decided_by, h.config_hash,
+  h.model_id, h.metadata ->> 'no_model' AS no_model
 FROM tracker.scan_history h
 WHERE h.strategy = $1 AND h.symbol_id = $2 AND h.decided_at = $3;
 

@@ -1,10 +1,14 @@
 -- name: looks
 -- What one strategy decided at the closes in a span, exclusive of its begin.
-SELECT symbol_id, extract(epoch FROM decided_at)::bigint AS decided_at, decision, reason, market_regime AS regime,
-       volatility, signal_strength AS strength, (metadata ->> 'confirmations')::integer AS confirmations, config_hash
-FROM tracker.scan_history
-WHERE strategy = $1 AND decided_at > $2 AND decided_at <= $3
-ORDER BY decided_at, symbol_id;
+SELECT h.symbol_id, extract(epoch FROM h.decided_at)::bigint AS decided_at, h.decision, h.reason,
+       h.market_regime AS regime, h.volatility, h.signal_strength AS strength,
+       (h.metadata ->> 'confirmations')::integer AS confirmations, h.config_hash, h.confidence_score AS confidence,
+       h.model_id, p.threshold
+FROM tracker.scan_history h
+LEFT JOIN tracker.predictions p ON p.strategy = h.strategy AND p.decided_at = h.decided_at
+  AND p.symbol_id = h.symbol_id AND p.model_id = h.model_id AND p.decided_at > $2 AND p.decided_at <= $3
+WHERE h.strategy = $1 AND h.decided_at > $2 AND h.decided_at <= $3
+ORDER BY h.decided_at, h.symbol_id;
 
 -- name: first_look
 -- The first close that a strategy ever decided at.
