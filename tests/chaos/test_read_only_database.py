@@ -15,6 +15,11 @@ import httpx
 import pytest
 from tracker.runtime.settings import environment
 
+# The paper trader opens its accounts where bars begin.
+COLLECTED = (
+    "INSERT INTO tracker.bar_watermarks (timeframe, opened_at, closed_through)"
+    " VALUES ('1m', '2024-01-01 00:00Z', '2024-01-01 01:00Z')"
+)
 # Each has something to write from its first run on, or is to live through it all the same.
 SERVICES: dict[str, tuple[str, ...]] = {
     "feature_calculator": ("-m", "services.feature_calculator"),
@@ -56,6 +61,7 @@ async def until(reached: Callable[[], Awaitable[bool]], what: str, seconds: floa
 
 @pytest.mark.timeout(240)
 async def test_every_service_lives_through_a_read_only_database(database_url: str) -> None:
+    await administer(database_url, COLLECTED)
     await administer(database_url, 'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     running: dict[str, tuple[asyncio.subprocess.Process, int]] = {}
     async with AsyncExitStack() as stack:
