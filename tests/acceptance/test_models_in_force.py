@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import json
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +22,7 @@ from tracker.runtime.effective_strategy import load_file
 from tracker.runtime.live_model import LiveModel
 from tracker.runtime.model_registry import retire, rollback
 from tracker.runtime.parity_looks import check_looks
-from tracker.runtime.settings import PROJECT_ROOT
+from tracker.runtime.settings import PROJECT_ROOT, environment
 from tracker.store.database import Database
 from tracker.store.models import NewModel, add_model, crown_model, read_model
 from tracker.testing.models import make_artifact
@@ -211,3 +214,37 @@ async def test_scanners_go_on_whatever_happens_to_their_model(desk: Desk) -> Non
     signals = await desk.floor.fetch("SELECT count(*) AS n FROM tracker.signals WHERE model_id IS NOT NULL")
     assert len(rows) == signals[0]["n"]
     assert all(row["taken"] and row["confidence"] == row["probability"] for row in rows)
+
+
+@pytest.mark.timeout(120)
+async def test_a_running_scanner_takes_a_promotion_over_within_seconds(desk: Desk) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.strategy_scanner", "--strategy", "dca", cwd=PROJECT_ROOT,
+        env={**environment(), "DATABASE_URL": desk.url, "PORT": "0"}, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(60):
+            await said(process.stdout, "service_started")
+        first, second = await desk.add(1), await desk.add(2)
+        async with asyncio.timeout(10):
+            for model_id in (first, second):
+                await desk.promote(model_id)
+                assert (await said(process.stdout, "model_changed"))["model"] == model_id
+            async with desk.registry.transaction() as transaction:
+                await retire(transaction, second, "test", "of no use")
+                await transaction.commit()
+            assert (await said(process.stdout, "model_changed"))["model"] is None
+    finally:
+        process.terminate()
+        assert await process.wait() == 0
+
+
+async def said(lines: asyncio.StreamReader, action: str) -> dict[str, Any]:
+    """Return the next line of the log that tells of an action."""
+    while line := await lines.readline():
+        told = json.loads(line)
+        if told.get("action") == action:
+            return told
+    raise AssertionError(f"the scanner ended without {action}")

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import SecretStr
 from rich.console import Console
 from tracker.domain.errors import ConfigError, InputError
-from tracker.domain.signal import Strategy
+from tracker.domain.signal import SkipReason, Strategy
+from tracker.quant.backtest.trading import ledger_signals
+from tracker.quant.bulk.desk import PLAN_CONFIDENCE
+from tracker.quant.features import FEATURE_SET
+from tracker.quant.models.scorer import artifact_hash
+from tracker.store.database import Database
+from tracker.store.models import NewModel, add_model, crown_model, read_model
 from tracker.testing.made_up_candles import BEGIN, write_candles
+from tracker.testing.models import make_artifact
 
 from services.control.backtest import BacktestRequest, backtest, params_of, write_page
 from services.control.backtest_report import report
@@ -149,3 +158,62 @@ def test_a_parameter_without_name_or_value_is_refused(text: str) -> None:
 
 def test_parameters_are_numbers_where_they_look_like_numbers() -> None:
     assert params_of(["a=1,b=2.5", "c=high"]) == {"a": 1, "b": 2.5, "c": "high"}
+
+
+async def _promoted(url: str, known_from: datetime) -> int:
+    artifact = make_artifact(4)
+    new = NewModel(
+        strategy="channel", learnt_through=known_from, window_from=known_from, known_from=known_from,
+        feature_hash=FEATURE_SET.hash, label_config="l", config_hash="c", sha256=artifact_hash(artifact),
+        artifact=artifact, artifact_path=None, calibration={"slope": 1.0, "intercept": 0.2}, metrics={}, lineage={},
+        card="<p>", importance=[],
+    )  # fmt: skip
+    database = await Database.open(url, role="tracker_ml_retrainer", pool_size=1, application="test")
+    async with database.transaction() as transaction:
+        model_id, _ = await add_model(transaction, new)
+        await crown_model(transaction, await read_model(transaction, model_id), "promote", "test", "better")
+        await transaction.commit()
+    await database.close()
+    return model_id
+
+
+def test_a_model_is_asked_about_what_it_does_not_know(database_url: str, tmp_path: Path, candles: Path) -> None:
+    settings = settings_for(database_url, tmp_path)
+    alone = backtest(settings, request(candles), QUIET)
+    moments = [int(each.frame.decided_at[row]) for each in alone.result.looks
+               for row in np.flatnonzero(each.proposals.is_signal)]
+    known_from = datetime.fromtimestamp(int(np.median(moments)), tz=UTC)
+    model_id = asyncio.run(_promoted(database_url, known_from))
+    done = backtest(settings, request(candles, model="champion"), QUIET)
+    said = document(done)["model"]
+    assert (said["model_id"], said["known_from"]) == (model_id, known_from.isoformat())
+    assert said["held_back"] > 0
+    for before, after in zip(alone.result.looks, done.result.looks, strict=True):
+        confidence, at = after.proposals.confidence, after.frame.decided_at
+        assert not np.isfinite(confidence[at < known_from.timestamp()]).any()
+        asked = before.proposals.is_signal & (at >= known_from.timestamp())
+        assert np.isfinite(confidence[asked]).all()
+        low = asked & (confidence < said["threshold"])
+        np.testing.assert_array_equal(after.proposals.is_signal, before.proposals.is_signal & ~low)
+        assert set(after.proposals.reason[low]) <= {SkipReason.CONFIDENCE_TOO_LOW}
+    # The plans that are traded carry it, as the signals of the ledger do.
+    confidences = done.result.signals.plans.plans[:, PLAN_CONFIDENCE]
+    signals = ledger_signals(done.result.plan, done.result.looks, done.markets)
+    np.testing.assert_array_equal(
+        confidences, [np.nan if each.confidence is None else each.confidence for each in signals]
+    )
+    assert {each.model_id for each in signals} == {None, model_id}
+    # It is another try than that without a model, and the same as by its number.
+    by_number = backtest(settings, request(candles, model=str(model_id)), QUIET)
+    assert document(by_number)["metrics"]["trials"] == 2
+    assert document(by_number)["trades"] == document(done)["trades"]
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [("champion", "--model: channel has no champion"), ("best", "'best' is neither a number nor champion"),
+     ("7", "--model: there is no model 7")],
+)
+def test_a_model_that_there_is_not(database_url: str, tmp_path: Path, candles: Path, model: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        backtest(settings_for(database_url, tmp_path), request(candles, model=model), QUIET)
