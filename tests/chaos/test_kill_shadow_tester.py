@@ -44,6 +44,9 @@ async def test_a_killed_worker_leaves_what_an_uninterrupted_one_leaves(
 ) -> None:
     run = Worker(house.configs, database_url)
     run.to_the_end()
+    await house.forget()
+    # Again, for how long it takes once the hot loops are compiled.
+    run.to_the_end()
     whole = await house.rows()
     assert len(whole["shadow_testing_trades"]) > 20
     rng = random.Random(11)
