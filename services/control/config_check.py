@@ -7,7 +7,9 @@ from pathlib import Path
 from tracker.domain.errors import ConfigError
 from tracker.quant.features.catalogue import DECISION_TIMEFRAMES
 from tracker.runtime.accounts import load_accounts
+from tracker.runtime.live_model import load_threshold
 from tracker.runtime.maintenance_rules import load_maintenance_rules
+from tracker.runtime.models_config import load_models_config, load_watch_limits
 from tracker.runtime.shadow_config import load_shadow_config
 from tracker.runtime.strategies import configured_strategies, load_rules, load_strategy, scanned_strategies
 from tracker.runtime.universe import load_universe
@@ -22,6 +24,9 @@ def check_configs(config_dir: Path, strategies_dir: Path) -> list[str]:
     load_accounts(config_dir)
     load_maintenance_rules(config_dir)
     load_shadow_config(config_dir)
+    load_threshold(config_dir)
+    load_models_config(config_dir)
+    load_watch_limits(config_dir)
     rules = load_rules(strategies_dir)
     configured, scanned = configured_strategies(config_dir), scanned_strategies(config_dir)
     for strategy in configured:

@@ -7,7 +7,8 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from tracker.runtime.model_watch import Look, load_watch_limits, watch_all
+from tracker.runtime.model_watch import Look, watch_all
+from tracker.runtime.models_config import load_watch_limits
 from tracker.store.database import Database
 
 from services.control.config_versions import who

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
-from tracker.domain.errors import ConfigError, InputError, ModelError
+from tracker.domain.errors import InputError, ModelError
 from tracker.domain.timeframe import EPOCH
 from tracker.quant.bars import Singles
 from tracker.quant.features import FEATURE_SET
@@ -27,7 +26,6 @@ from tracker.quant.learning.watch import (
     judge_live,
     live_figures,
 )
-from tracker.runtime.config import read_toml, shaped
 from tracker.runtime.model_data import LabelsOf, read_samples
 from tracker.runtime.model_registry import load_scorer
 from tracker.store.database import Transaction
@@ -69,15 +67,6 @@ class Look:
     drift: tuple[FeatureDrift, ...] = ()
     acted: bool = False
     successor_id: int | None = None
-
-
-def load_watch_limits(config_dir: Path) -> WatchLimits:
-    """Read the [watch] table of models.toml; raises ConfigError naming file, field and value."""
-    path = config_dir / "models.toml"
-    raw = read_toml(path).get("watch")
-    if raw is None:
-        raise ConfigError(f"{path}: [watch] is missing")
-    return shaped(f"{path}: watch", raw, WatchLimits)
 
 
 async def watch_all(transaction: Transaction, limits: WatchLimits, by: str, *, act: bool) -> list[Look]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tracker.domain.errors import ConfigError
 from tracker.quant.features import FEATURE_SET
 from tracker.quant.learning.settings import ModelsConfig
+from tracker.quant.learning.watch import WatchLimits
 from tracker.runtime.config import read_toml, shaped
 from tracker.runtime.labels import FILE
 
@@ -26,3 +27,12 @@ def load_models_config(config_dir: Path) -> ModelsConfig:
             if feature not in FEATURE_SET.names:
                 raise ConfigError(f"{path}: monotone.{strategy}.{feature}: there is no such feature")
     return config
+
+
+def load_watch_limits(config_dir: Path) -> WatchLimits:
+    """Read the [watch] table of models.toml; raises ConfigError naming file, field and value."""
+    path = config_dir / FILE
+    raw = read_toml(path).get("watch")
+    if raw is None:
+        raise ConfigError(f"{path}: [watch] is missing")
+    return shaped(f"{path}: watch", raw, WatchLimits)

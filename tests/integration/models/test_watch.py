@@ -15,7 +15,8 @@ from tracker.quant.features import FEATURE_SET
 from tracker.quant.learning.watch import Action
 from tracker.quant.models.scorer import artifact_hash
 from tracker.runtime.logging import get_logger
-from tracker.runtime.model_watch import Look, load_watch_limits, watch_all
+from tracker.runtime.model_watch import Look, watch_all
+from tracker.runtime.models_config import load_watch_limits
 from tracker.runtime.settings import PROJECT_ROOT, load_settings
 from tracker.store.database import Database
 from tracker.store.models import NewModel, add_model, crown_model, read_model

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
+from tracker.domain.errors import ConfigError
 from tracker.quant.learning.drift import FeatureDrift, drift_of
 from tracker.quant.learning.watch import (
     Action,
@@ -15,8 +19,10 @@ from tracker.quant.learning.watch import (
     judge_live,
     live_figures,
 )
-from tracker.runtime.model_watch import load_watch_limits
+from tracker.runtime.models_config import load_watch_limits
 from tracker.runtime.settings import PROJECT_ROOT
+
+from services.control.config_check import check_configs
 
 LIMITS: WatchLimits = load_watch_limits(PROJECT_ROOT / "configs")
 EXPECTED = Expected(base_rate=0.45, brier=0.235, mean_return=0.006)
@@ -100,3 +106,21 @@ def test_drift_of_the_same_market_is_small_and_of_another_large() -> None:
 
 def test_drift_without_rows() -> None:
     assert drift_of(("a",), np.empty((0, 1), dtype=np.float32), np.zeros((3, 1), dtype=np.float32)) == []
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "says"),
+    [
+        ("window_days = 30 ", "window_days = 0 ", "watch.*window_days"),
+        ("max_ks = 0.15", "max_kss = 0.15", "watch.*max_ks"),
+        ("threshold = 0.55", "threshold = 1.55", "threshold"),
+    ],
+)
+def test_a_number_that_cannot_be_is_found_before_a_start(tmp_path: Path, was: str, becomes: str, says: str) -> None:
+    configs = Path(shutil.copytree(PROJECT_ROOT / "configs", tmp_path / "configs"))
+    path = configs / "models.toml"
+    text = path.read_text(encoding="utf-8")
+    assert was in text
+    path.write_text(text.replace(was, becomes), encoding="utf-8")
+    with pytest.raises(ConfigError, match=says):
+        check_configs(configs, PROJECT_ROOT / "strategies")
