@@ -103,7 +103,7 @@ def observe(trade: Trade, bar: Candle) -> None:
     if trade.break_even_distance > 0.0:
         average = trade.cost / trade.bought
         secured = secured_stop(average, bar.high, trade.break_even_distance, trade.break_even_cost)
-        if secured >= trade.stop:
+        if secured > trade.stop:
             trade.stop, trade.stop_reason = secured, ExitReason.BREAK_EVEN
 
 

@@ -169,7 +169,7 @@ def _take_in(t: Numbers, b: Numbers, seen: float) -> None:
         t[STOP], t[STOP_REASON] = trailed, LEFT_BY_TRAILING
     if t[BREAK_EVEN_DISTANCE] > 0.0:
         secured = secured_stop(t[COST] / t[BOUGHT], seen, t[BREAK_EVEN_DISTANCE], t[BREAK_EVEN_COST])
-        if secured >= t[STOP]:
+        if secured > t[STOP]:
             t[STOP], t[STOP_REASON] = secured, LEFT_BY_BREAK_EVEN
 
 
