@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -177,3 +178,37 @@ async def test_an_old_champion_is_said_to_be_old(registry: Registry) -> None:
     assert (finding["ok"], finding["observed"]) == (False, f"model {model_id} is 31.0 days old")
     drift = (await registry.findings())["model drift swing"]
     assert (drift["ok"], drift["observed"]) == (True, f"model {model_id}: too little is known yet")
+
+
+@pytest.mark.parametrize(("moved_by", "action"), [(0.0, Action.KEEP), (3.0, Action.RETRAIN)])
+async def test_features_that_moved_ask_for_training(registry: Registry, moved_by: float, action: Action) -> None:
+    model_id = await registry.promoted(1)
+    names, width = FEATURE_SET.names, len(FEATURE_SET.names)
+    learnt = {
+        "labels": {"strategy": "swing", "config_hash": "l", "timeframe": "15m", "signals_only": False},
+        "learnt_from": (NOW - timedelta(days=400)).isoformat(),
+    }
+    values = f"(SELECT array_agg((random() + {{}})::real) FROM generate_series(1, {width}) c WHERE n > 0)"
+    await registry.said(model_id, "n % 5 < 3")
+    await registry.execute(
+        f"UPDATE tracker.feature_sets SET names = ARRAY{list(names)}",
+        f"UPDATE tracker.models SET lineage = '{json.dumps(learnt)}', learnt_through = {AT.replace('n *', '700 *')}",
+        "INSERT INTO tracker.ml_features (symbol_id, timeframe, ts, feature_set, values) SELECT 1, '15m',"
+        f" {AT} - interval '15 minutes', 1, {values.format(moved_by)} FROM generate_series(1, 600) n",
+        "INSERT INTO tracker.strategy_labels (strategy, config_hash, symbol_id, feature_set, side, decided_at, exit_at,"
+        " outcome, market_regime, volatility, is_signal, confirmations, strength, entry, weight, features, entry_price,"
+        " exit_price, gross_return, net_return, bars_to_exit, exit_reason) SELECT 'swing', 'l', 1, 1, 'long', t,"
+        " t + interval '1 hour', 'win', 'range', 'low', true, 2, 1, 1, 1, f, 1, 1, 0, 0.01, 4, 'stop' FROM ("
+        f" SELECT {AT} AS t, {values.format(0)} AS f FROM generate_series(701, 2700) n) hours",
+        "UPDATE tracker.strategy_labels SET mae = 0, mfe = 0",
+    )
+    look = await registry.watch()
+    assert look.figures is not None
+    assert look.watched is not None
+    assert (look.figures.drift_rows, len(look.drift)) == (600, width)
+    assert look.watched.action is action
+    finding = (await registry.findings())["model drift swing"]
+    assert finding["ok"] == (action is Action.KEEP)
+    assert "drift: share of the gain from features that moved is" in finding["observed"]
+    rows = await registry.fetch("SELECT most_moved_psi, drifted_share FROM dashboards.model_performance")
+    assert rows[0]["drifted_share"] == (0.0 if action is Action.KEEP else 1.0)
