@@ -224,6 +224,36 @@ def main(ctx=None):
                 },
             ),
             service(
+                "ml_retrainer",
+                build={
+                    "builder": "RAILPACK",
+                    "buildCommand": "pip install --require-hashes -r requirements.lock && pip install --no-deps --no-build-isolation -e .",
+                    "watchPatterns": [
+                        "/configs/**",
+                        "/libs/**",
+                        "/pyproject.toml",
+                        "/requirements.lock",
+                        "/services/ml_retrainer/**",
+                        "/strategies/**",
+                    ],
+                },
+                start="exec python -m services.ml_retrainer",
+                healthcheck="/readyz",
+                healthcheckTimeout=120,
+                replicas=1,
+                deploy={
+                    "drainingSeconds": 30,
+                    "overlapSeconds": 0,
+                    "restartPolicyType": "ALWAYS",
+                },
+                env={
+                    "DATABASE_POOL_SIZE": "1",
+                    "DATABASE_URL": preserve(),
+                    "RAILPACK_PYTHON_VERSION": "3.11",
+                    "TRACKER_SOURCE": "polygon",
+                },
+            ),
+            service(
                 "health_monitor",
                 build={
                     "builder": "RAILPACK",
@@ -307,7 +337,7 @@ def main(ctx=None):
                     "restartPolicyType": "ALWAYS",
                 },
                 env={
-                    "DATABASE_POOL_SIZE": "3",
+                    "DATABASE_POOL_SIZE": "2",
                     "DATABASE_URL": preserve(),
                     "RAILPACK_PYTHON_VERSION": "3.11",
                     "TRACKER_SOURCE": "polygon",

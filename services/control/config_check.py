@@ -10,6 +10,7 @@ from tracker.runtime.accounts import load_accounts
 from tracker.runtime.live_model import load_threshold
 from tracker.runtime.maintenance_rules import load_maintenance_rules
 from tracker.runtime.models_config import load_models_config, load_watch_limits
+from tracker.runtime.retraining_rules import load_retraining_rules
 from tracker.runtime.shadow_config import load_shadow_config
 from tracker.runtime.strategies import configured_strategies, load_rules, load_strategy, scanned_strategies
 from tracker.runtime.universe import load_universe
@@ -33,6 +34,10 @@ def check_configs(config_dir: Path, strategies_dir: Path) -> list[str]:
         if strategy not in rules:
             path, own = config_dir / "strategies" / f"{strategy}.toml", strategies_dir / f"{strategy}.py"
             raise ConfigError(f"{path}: there is no rule {strategy.value!r}: {own} is missing")
+    for strategy in load_retraining_rules(config_dir).strategies:
+        if strategy not in {each.value for each in rules}:
+            path = config_dir / "ml_retrainer.toml"
+            raise ConfigError(f"{path}: strategies = {strategy!r}: there is no such rule")
     for strategy in (*rules, *scanned):
         timeframe = load_strategy(config_dir, strategy, rules=rules).timeframe
         if strategy in scanned and timeframe not in DECISION_TIMEFRAMES:

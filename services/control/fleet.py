@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -31,7 +32,7 @@ class Restart(StrEnum):
 class FleetService(BaseModel):
     """One process; `memory_mb` is what it is expected to need, `pool_size` its database connections.
 
-    `started_connections` are those of the processes that it starts.
+    `started_connections` are those of the processes that it starts, which only one replica does at a time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,10 +61,8 @@ class FleetService(BaseModel):
 
     @property
     def connections(self) -> int:
-        """Database connections the service may hold at most."""
-        if self.role is None:
-            return 0
-        return self.pool_size + LISTENERS_PER_SERVICE * self.listens + self.started_connections
+        """Database connections the service may hold at most, without those of the processes that it starts."""
+        return 0 if self.role is None else self.pool_size + LISTENERS_PER_SERVICE * self.listens
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -117,8 +116,12 @@ class Fleet(BaseModel):
 
     @property
     def connections(self) -> int:
-        """Database connections the whole fleet may hold at most."""
-        return sum(each.connections for each in self.service)
+        """Database connections the whole fleet may hold at most; half of those of a deploy, when all run twice.
+
+        What services start runs under a lease, and so never twice.
+        """
+        started = sum(each.started_connections for each in self.service)
+        return sum(each.connections for each in self.service) + math.ceil(started / 2)
 
     @property
     def deployed(self) -> tuple[FleetService, ...]:

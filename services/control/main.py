@@ -18,6 +18,7 @@ from services.control.config_app import config_app
 from services.control.labels_app import labels_app
 from services.control.models_app import models_app, train
 from services.control.order_app import flatten, order_app, orders
+from services.control.retrain_app import retrain_app
 from services.control.settings import ControlSettings
 from services.control.shadow_app import shadow_app
 from services.control.source import CATCH_UP, Source
@@ -38,6 +39,7 @@ app.add_typer(order_app, name="order")
 app.command()(orders)
 app.command()(flatten)
 app.add_typer(shadow_app, name="shadow")
+app.add_typer(retrain_app, name="retrain")
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
 app.command()(train)

@@ -12,6 +12,7 @@ from tracker.store.database import Database, Transaction
 from tracker.store.gaps import GapQuestion, read_coverage
 from tracker.store.health import Facts, Finding, keep_findings, read_facts, read_last_findings, read_stages
 from tracker.store.heartbeats import read_heartbeats
+from tracker.store.job_facts import read_job_facts
 from tracker.store.model_performance import read_model_states
 from tracker.store.parity_reports import read_last_report
 from tracker.store.shadow import read_shadow_stages
@@ -79,6 +80,7 @@ class HealthMonitor:
             parity=await read_last_report(transaction),
             books=self._books.checks,
             models=tuple(await read_model_states(transaction)),
+            jobs=await read_job_facts(transaction),
         )
         verdicts = [(kind, verdict) for kind in ALL for verdict in kind().judge(seen)]
         kept = await read_last_findings(transaction, [verdict.name for _, verdict in verdicts])

@@ -32,6 +32,9 @@ class MonitorSettings(ServiceSettings):
     gap_limit_seconds: float = Field(
         default=3600, gt=0, description="how long a gap in the bars of live symbols may stay open"
     )
+    training_limit_hours: float = Field(
+        default=30, gt=0, description="age of the last training of each strategy's model that came to its end"
+    )
     parity_limit_hours: float = Field(default=26, gt=0, description="age of the last report of nightly parity")
     model_age_limit_days: float = Field(
         default=30, gt=0, description="event time since the end of what a champion was trained and judged on"

@@ -65,6 +65,11 @@ WRITERS: Mapping[str, str] = {
     "label_configs": "ml_retrainer",
     "label_cursors": "ml_retrainer",
     "strategy_labels": "ml_retrainer",
+    "pgqueuer": "ml_retrainer",
+    "pgqueuer_log": "ml_retrainer",
+    "job_requests": "control",
+    "job_answers": "ml_retrainer",
+    "job_runs": "ml_retrainer",
 }
 # Each service writes its own row; dbmate's own table is nobody's.
 SHARED = {"service_heartbeats", "service_leases"}

@@ -29,9 +29,10 @@ LONGEST_SECONDS = 3_600.0
 class Transaction:
     """One open transaction; every statement is a named query."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Wrap a connection on which BEGIN was sent."""
+    def __init__(self, connection: Connection, fence: Fence | None = None) -> None:
+        """Wrap a connection on which BEGIN was sent; `fence` is what a commit needs where it names none itself."""
         self._connection = connection
+        self._fence = fence
         self.finished = False
 
     @property
@@ -79,6 +80,7 @@ class Transaction:
 
     async def commit(self, fence: Fence | None = None) -> None:
         """Make everything done so far durable; raises LeaseLostError, and keeps nothing, where `fence` fell."""
+        fence = fence or self._fence
         await self._connection.execute("COMMIT" if fence is None else fence.commit)
         self.finished = True
 
@@ -86,9 +88,12 @@ class Transaction:
 class Database:
     """Connections to Postgres under one service's role."""
 
-    def __init__(self, pool: asyncpg.Pool[Row], url: str, role: str | None, application: str) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool[Row], url: str, role: str | None, application: str, fence: Fence | None = None
+    ) -> None:
         """Use `open` instead."""
         self._pool = pool
+        self._fence = fence
         self._url = url
         self._role = role
         self._application = application
@@ -114,13 +119,17 @@ class Database:
             raise DatabaseUnavailableError(f"the database cannot be reached: {error}") from error
         return cls(pool, url, role, application)
 
+    def under(self, fence: Fence) -> Database:
+        """Return the same connections, on which nothing commits once `fence` fell; closed with this one."""
+        return Database(self._pool, self._url, self._role, self._application, fence)
+
     async def beside(self, pool_size: int) -> Database:
         """Return the same database with connections of its own, for what must not wait behind anything else.
 
         They are made on demand, so that this works while the server is away; close it by itself.
         """
         pool = await _pool(self._url, pool_size, self._application)
-        return Database(pool, self._url, self._role, self._application)
+        return Database(pool, self._url, self._role, self._application, self._fence)
 
     @asynccontextmanager
     async def transaction(self, *, snapshot: bool = False) -> AsyncGenerator[Transaction]:
@@ -132,7 +141,7 @@ class Database:
         connection = await self._acquire()
         try:
             await self._begin_on(connection, self._begin_snapshot if snapshot else self._begin)
-            transaction = Transaction(connection)
+            transaction = Transaction(connection, self._fence)
             yield transaction
             if not transaction.finished:
                 await _roll_back(connection)

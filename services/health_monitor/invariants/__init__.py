@@ -4,6 +4,7 @@ from services.health_monitor.invariants.bars import BarsFresh, SymbolsLive
 from services.health_monitor.invariants.base import Invariant, Observation, Verdict
 from services.health_monitor.invariants.gaps import GapsHeal, MinutesExplained
 from services.health_monitor.invariants.heartbeats import HeartbeatFresh
+from services.health_monitor.invariants.jobs import JobsSucceed, TrainingFresh
 from services.health_monitor.invariants.ledger import LedgersBalance
 from services.health_monitor.invariants.models import ModelAge, ModelCalibration, ModelDrift
 from services.health_monitor.invariants.parity import ParityHolds
@@ -12,7 +13,7 @@ from services.health_monitor.invariants.stages import PaperFollows, StagesFollow
 
 ALL: tuple[type[Invariant], ...] = (
     HeartbeatFresh, BarsFresh, SymbolsLive, GapsHeal, MinutesExplained, StagesFollow, PaperFollows, LedgersBalance,
-    ShadowFollows, ParityHolds, ModelAge, ModelCalibration, ModelDrift,
+    ShadowFollows, ParityHolds, ModelAge, ModelCalibration, ModelDrift, TrainingFresh, JobsSucceed,
 )
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "GapsHeal",
     "HeartbeatFresh",
     "Invariant",
+    "JobsSucceed",
     "LedgersBalance",
     "MinutesExplained",
     "ModelAge",
@@ -32,5 +34,6 @@ __all__ = [
     "ShadowFollows",
     "StagesFollow",
     "SymbolsLive",
+    "TrainingFresh",
     "Verdict",
 ]

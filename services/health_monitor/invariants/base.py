@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
 from tracker.store.health import Facts, Stage
 from tracker.store.heartbeats import Heartbeat
+from tracker.store.job_facts import JobFacts
 from tracker.store.model_performance import ModelState
 from tracker.store.paper import LedgerCheck
 from tracker.store.parity_reports import LastReport
@@ -34,6 +35,7 @@ class Observation:
     parity: LastReport
     books: Mapping[str, LedgerCheck]
     models: tuple[ModelState, ...] = ()
+    jobs: JobFacts = field(default_factory=JobFacts)
 
     def age(self, moment: datetime | None) -> float | None:
         """Return how many seconds ago a moment was, None where there was none."""

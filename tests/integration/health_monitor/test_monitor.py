@@ -96,6 +96,8 @@ HEALTHY = (
     " VALUES ('main', now(), 'open', 1, 'done', 'opened')",
     "INSERT INTO tracker.paper_cursor SELECT 'main', opened_at, closed_through FROM tracker.bar_watermarks"
     " WHERE timeframe = '1m'",
+    "INSERT INTO tracker.job_runs (job_id, kind, strategy, reason, attempt, started_at, ended_at, outcome)"
+    " SELECT 1, 'train', s, 'x', 1, now(), now(), 'done' FROM unnest(ARRAY['dca', 'swing']) s",
     "INSERT INTO tracker.service_heartbeats (service, instance, pid, started_at, beat_at, status, rss_bytes)"
     f" SELECT s, 'i', 1, now(), now(), 'pass', 1 FROM unnest(string_to_array('{SERVICES}', ',')) s",
 )
@@ -120,6 +122,30 @@ async def test_an_empty_database_is_a_finding_and_no_crash(ward: Ward) -> None:
 
 # Name, how it is broken, what is observed then, and how it is mended.
 BREAKING = (
+    (
+        "training dca",
+        "UPDATE tracker.job_runs SET started_at = now() - interval '31 h', ended_at = now() - interval '31 h'"
+        " WHERE strategy = 'dca'; INSERT INTO tracker.job_runs (job_id, kind, strategy, reason, attempt, started_at,"
+        " ended_at, outcome) VALUES (2, 'train', 'dca', 'x', 1, now() - interval '2 h', now(), 'interrupted')",
+        r"31 h ago",
+        "INSERT INTO tracker.job_runs (job_id, kind, strategy, reason, attempt, started_at, ended_at, outcome, result)"
+        " VALUES (3, 'train', 'dca', 'x', 1, now(), now(), 'done', '{\"note\": \"12 labels, 1000 are needed\"}')",
+    ),
+    (
+        "training swing",
+        "UPDATE tracker.job_runs SET started_at = now() - interval '40 h', outcome = 'failed', error = 'no'"
+        " WHERE strategy = 'swing'",
+        r"never in 40 h",
+        "UPDATE tracker.job_runs SET outcome = 'done', error = NULL WHERE strategy = 'swing'",
+    ),
+    (
+        "model jobs succeed",
+        "INSERT INTO tracker.pgqueuer (id, priority, status, entrypoint, dedupe_key) VALUES (7, 1, 'failed', 'watch',"
+        " 'watch:dca'); INSERT INTO tracker.job_runs (job_id, kind, strategy, reason, attempt, started_at, ended_at,"
+        " outcome, error) VALUES (7, 'watch', 'dca', 'x', 1, now(), now(), 'failed', 'no gate')",
+        r"watch of dca: no gate",
+        "UPDATE tracker.pgqueuer SET status = 'queued'",
+    ),
     (
         "shadow watermark lag dca",
         "UPDATE tracker.shadow_cursor SET closed_through = closed_through - interval '1 hour',"

@@ -60,8 +60,9 @@ def test_what_cannot_run_is_refused_in_a_sentence(
 
 def test_the_pools_stay_within_the_budget() -> None:
     fleet = load_fleet()
-    held = [each.pool_size + each.listens + each.started_connections for each in fleet.service if each.role]
-    assert fleet.connections == sum(held)
+    twice = sum(each.pool_size + each.listens for each in fleet.service if each.role)
+    once = sum(each.started_connections for each in fleet.service)
+    assert 2 * fleet.connections - (2 * twice + once) in (0, 1)
     assert fleet.connections <= fleet.connection_budget
 
 
