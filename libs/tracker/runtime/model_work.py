@@ -23,8 +23,8 @@ from tracker.quant.learning.settings import ModelsConfig
 from tracker.quant.learning.training import Attempt, Prepared, Task, attempt, compare, prepare, tries_of
 
 META = "work.json"
-# Tasks that are sent together: they last longer than sending them takes.
-BLOCK = 2
+# Tasks that are sent together: those of one fold share its rows made ready.
+BLOCK = 4
 Tell = Callable[[int, int], None]
 
 
@@ -48,7 +48,7 @@ def do_tasks(folder: str, tasks: Sequence[Task]) -> list[Attempt]:
     """Do tasks on the samples in a folder."""
     work = _load(folder)
     learning, folds = work.prepared.learning, work.prepared.folds
-    return [attempt(learning, folds, each, work.config.training, work.monotone) for each in tasks]
+    return attempt(learning, folds, tasks, work.config.training, work.monotone)
 
 
 def train_all(

@@ -34,9 +34,11 @@ class World:
     blind: Trained
 
 
-async def store_labels(transaction: object, samples: Samples, number: int) -> None:
+async def store_labels(
+    transaction: object, samples: Samples, number: int, config: LabelConfig | None = None
+) -> None:
     """Write samples as labels; symbol s of the samples is symbol id s + 1."""
-    config = LabelConfig(
+    config = config or LabelConfig(
         hash=WHICH.config_hash, strategy=WHICH.strategy, timeframe=WHICH.timeframe, strategy_hash="c0ffee", params={},
         rules={},
     )  # fmt: skip

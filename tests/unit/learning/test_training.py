@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tracker.domain.errors import ConfigError, InputError
 from tracker.quant.backtest.trials import Trials
-from tracker.quant.learning.boosting import configurations, fit, margins
+from tracker.quant.learning.boosting import Ground, configurations, fit, margins
 from tracker.quant.learning.evidence import NO_SHADOW, ShadowFigures, evidence_of, overfitting_of, strongest_feature
 from tracker.quant.learning.folds import Fold
 from tracker.quant.learning.gate import Verdict, judge
@@ -167,7 +167,8 @@ def test_what_is_stored_is_cut_after_the_best_tree_and_scores_as_xgboost(config:
     samples = make_samples(7, days=60, edge=EDGE)
     one = configurations(config.search, 3, 1)
     assert len({str(each) for each in one}) == 3
-    found = fit(samples, one[0], config.training, {}, 1)
+    found = fit(Ground.of(samples, config.training), one[0], config.training, {}, 1, curve=True)
+    assert found.trained.size == found.stopped.size
     scorer = Scorer.load(found.artifact, artifact_hash(found.artifact), {"slope": 1.0, "intercept": 0.0})
     assert scorer.trees.count == found.rounds == int(np.argmin(found.stopped)) + 1
     np.testing.assert_array_equal(scorer.trees.margins(samples.features), margins(found.artifact, samples.features))
@@ -175,7 +176,8 @@ def test_what_is_stored_is_cut_after_the_best_tree_and_scores_as_xgboost(config:
 
 def test_a_monotone_feature_only_ever_helps(config: ModelsConfig) -> None:
     samples = make_samples(8, days=60, edge=EDGE)
-    found = fit(samples, configurations(config.search, 1, 1)[0], config.training, {"f0": -1, "unknown": 1}, 1)
+    ground = Ground.of(samples, config.training)
+    found = fit(ground, configurations(config.search, 1, 1)[0], config.training, {"f0": -1, "unknown": 1}, 1)
     row = np.repeat(samples.features[:1], 50, axis=0)
     row[:, 0] = np.linspace(-3, 3, 50)
     assert (np.diff(margins(found.artifact, row)) <= 0).all()

@@ -39,8 +39,9 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """A model: its UBJ bytes, its trees, and log-loss a round on what it learnt from and on what stopped it (R,).
+    """A model: its UBJ bytes, its trees, and log-loss a round on what stopped it (R,).
 
+    `trained` is the log-loss on what it learnt from, a round (R,) or at its best alone (1,).
     `offset` is the log-odds of the base rate, which the trees were grown upon and which their margins lack.
     """
 
@@ -65,44 +66,55 @@ def configurations(space: SearchSpace, count: int, seed: int) -> list[Configurat
     return found
 
 
-def fit(
-    samples: Samples, configuration: Configuration, plan: TrainingPlan, monotone: Mapping[str, int], seed: int
-) -> Fitted:
-    """Train on the samples but for their last part, which says after how many trees to stop.
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Samples made ready to grow trees on, with the last part of their time apart, which says when to stop."""
 
-    The same samples, configuration and seed give the same bytes. Raises InputError where one side is empty or has only
-    trades that were won, or only such that were lost.
+    names: tuple[str, ...]
+    offset: float
+    train: Any
+    stop: Any
+
+    @classmethod
+    def of(cls, samples: Samples, plan: TrainingPlan) -> Ground:
+        """Make samples ready; raises InputError where a part is empty, or all its trades ended the same way."""
+        cut = split_tail(samples.decided_at, samples.exit_at, plan.stop_share, plan.embargo)
+        learnt, stop = samples.take(cut.train), samples.take(cut.test)
+        for part, name in ((learnt, "to learn from"), (stop, "to stop by")):
+            if np.unique(part.won).size < 2:
+                raise InputError(f"{len(part)} labels {name} all ended the same way")
+        rate = float(np.clip(learnt.base_rate(), SUREST_RATE, 1 - SUREST_RATE))
+        offset = math.log(rate / (1 - rate))
+        train = _matrix(learnt, offset, None)
+        return cls(samples.names, offset, train, _matrix(stop, offset, train))
+
+
+def fit(
+    ground: Ground, configuration: Configuration, plan: TrainingPlan, monotone: Mapping[str, int], seed: int,
+    *, curve: bool = False,
+) -> Fitted:
+    """Grow trees until the part kept apart gets no better; with `curve` the loss on what is learnt is kept a round.
+
+    The same samples, configuration and seed give the same bytes.
     """
-    cut = split_tail(samples.decided_at, samples.exit_at, plan.stop_share, plan.embargo)
-    learnt, stop = samples.take(cut.train), samples.take(cut.test)
-    for part, name in ((learnt, "to learn from"), (stop, "to stop by")):
-        if np.unique(part.won).size < 2:
-            raise InputError(f"{len(part)} labels {name} all ended the same way")
-    rate = float(np.clip(learnt.base_rate(), SUREST_RATE, 1 - SUREST_RATE))
-    offset = math.log(rate / (1 - rate))
-    train = _XGB.QuantileDMatrix(
-        learnt.features, label=learnt.won, weight=learnt.weight, feature_names=list(samples.names), nthread=1,
-        max_bin=BINS, base_margin=np.full(len(learnt), offset),
-    )
-    held = _XGB.QuantileDMatrix(
-        stop.features, label=stop.won, weight=stop.weight, feature_names=list(samples.names), nthread=1, ref=train,
-        max_bin=BINS, base_margin=np.full(len(stop), offset),
-    )
     history: dict[str, dict[str, list[float]]] = {}
+    watched = [(ground.stop, "stop")]
+    if curve:
+        watched.insert(0, (ground.train, "train"))
     booster = _XGB.train(
-        _params(configuration, samples.names, monotone, seed), train, plan.most_rounds,
-        evals=[(train, "train"), (held, "stop")], early_stopping_rounds=plan.patience, evals_result=history,
-        verbose_eval=False,
+        _params(configuration, ground.names, monotone, seed), ground.train, plan.most_rounds, evals=watched,
+        early_stopping_rounds=plan.patience, evals_result=history, verbose_eval=False,
     )
     best = int(booster.best_iteration)
     # Prediction takes all trees there are, those after the best as well.
     booster = booster[: best + 1]
     booster.set_attr(best_iteration=None, best_score=None)
+    trained = history["train"]["logloss"] if curve else [float(booster.eval(ground.train).rsplit(":", 1)[1])]
     return Fitted(
         artifact=bytes(booster.save_raw("ubj")),
-        offset=offset,
+        offset=ground.offset,
         rounds=best + 1,
-        trained=np.array(history["train"]["logloss"]),
+        trained=np.array(trained),
         stopped=np.array(history["stop"]["logloss"]),
         gain={name: float(value) for name, value in booster.get_score(importance_type="total_gain").items()},
     )
@@ -141,6 +153,13 @@ def permutation_importance(
         found[name] = loss() - whole
         features[:, column] = kept
     return found
+
+
+def _matrix(samples: Samples, offset: float, reference: Any) -> Any:
+    return _XGB.QuantileDMatrix(
+        samples.features, label=samples.won, weight=samples.weight, base_margin=np.full(len(samples), offset),
+        feature_names=list(samples.names), nthread=1, max_bin=BINS, ref=reference,
+    )
 
 
 def _configuration(space: SearchSpace, shares: Floats) -> Configuration:

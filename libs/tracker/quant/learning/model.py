@@ -102,7 +102,7 @@ def train(
     prepared = prepare(samples, plan)
 
     def alone(tasks: Sequence[Task]) -> list[Attempt]:
-        return [attempt(prepared.learning, prepared.folds, each, plan, monotone) for each in tasks]
+        return attempt(prepared.learning, prepared.folds, tasks, plan, monotone)
 
     work = workers or alone
     tried = configurations(config.search, plan.trials, plan.seed)
@@ -202,7 +202,7 @@ def _step(prepared: Prepared, rows: Ints, found: Attempt) -> LearningStep:
 
     return LearningStep(
         labels=found.trained_on,
-        trained=float(found.fitted.trained[found.fitted.rounds - 1]),
+        trained=float(found.fitted.trained[-1]),
         tested=mean(sigmoid(found.margins.astype(np.float64))),
         base=mean(np.full(len(tested), prepared.learning.base_rate())),
     )

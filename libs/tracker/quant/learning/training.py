@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 
 from tracker.domain.errors import InputError
 from tracker.quant.bars import Bools, Floats, Ints, Singles
-from tracker.quant.learning.boosting import Configuration, Fitted, fit, margins
+from tracker.quant.learning.boosting import Configuration, Fitted, Ground, fit, margins
 from tracker.quant.learning.calibration import fit_platt, log_losses
 from tracker.quant.learning.folds import Fold, overlapping, split_tail, walk_forward
 from tracker.quant.learning.samples import Samples, by_day
@@ -97,17 +98,21 @@ def tries_of(configurations: Sequence[Configuration], folds: int) -> list[Task]:
 
 
 def attempt(
-    learning: Samples, folds: Sequence[Fold], task: Task, plan: TrainingPlan, monotone: Mapping[str, int]
-) -> Attempt:
-    """Do a task; raises InputError where its part of the samples cannot be learnt from."""
-    samples = _dealt_anew(learning, plan.seed) if task.shuffled else learning
-    if task.fold is None:
-        fitted = fit(samples, task.configuration, plan, monotone, plan.seed)
-        return Attempt(task=task, fitted=fitted, margins=np.empty(0, dtype=np.float32), trained_on=len(samples))
-    fold = folds[task.fold]
-    fitted = fit(samples.take(fold.train), task.configuration, plan, monotone, plan.seed)
-    tested = margins(fitted.artifact, learning.features[fold.test]) + np.float32(fitted.offset)
-    return Attempt(task=task, fitted=fitted, margins=tested, trained_on=fold.train.size)
+    learning: Samples, folds: Sequence[Fold], tasks: Sequence[Task], plan: TrainingPlan, monotone: Mapping[str, int]
+) -> list[Attempt]:
+    """Do tasks, those on the same rows best one after the other; raises InputError where rows cannot be learnt from."""
+    found: list[Attempt] = []
+    for (number, shuffled), some in groupby(tasks, key=lambda each: (each.fold, each.shuffled)):
+        samples = _dealt_anew(learning, plan.seed) if shuffled else learning
+        rows = samples if number is None else samples.take(folds[number].train)
+        ground = Ground.of(rows, plan)
+        for each in some:
+            fitted = fit(ground, each.configuration, plan, monotone, plan.seed, curve=number is None)
+            tested = np.empty(0, dtype=np.float32)
+            if number is not None:
+                tested = margins(fitted.artifact, learning.features[folds[number].test]) + np.float32(fitted.offset)
+            found.append(Attempt(task=each, fitted=fitted, margins=tested, trained_on=len(rows)))
+    return found
 
 
 def compare(prepared: Prepared, configurations: Sequence[Configuration], attempts: Sequence[Attempt]) -> Tries:
