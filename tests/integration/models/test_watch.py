@@ -92,7 +92,8 @@ class Registry:
     async def findings(self) -> dict[str, dict[str, Any]]:
         self.clock.advance(60)
         await self.monitor.run_once()
-        return {each["name"]: each for each in self.monitor.detail()["findings"] if each["group"] == "models"}
+        models = (each for each in self.monitor.detail()["findings"] if each["group"] == "models")
+        return {each["name"]: each for each in models if each["name"].endswith(" swing")}
 
 
 AT = "timestamptz '2024-03-01 00:00Z' - n * interval '1 hour' - interval '2 hours'"
