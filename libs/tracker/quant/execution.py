@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le
 from tracker.domain.candle import Candle
 from tracker.domain.order import ExitReason, OrderKind
 from tracker.quant import kernel
-from tracker.quant.pricing import BPS_PER_UNIT, round_trip_cost, secured_stop, trailed_stop
+from tracker.quant.pricing import BPS_PER_UNIT, round_trip_cost
 from tracker.quant.trade import Execution, Trade
 
 # In the order of the kernel's numbers.
@@ -95,16 +95,9 @@ def is_quiet(trade: Trade, bar: Candle) -> bool:
 
 def observe(trade: Trade, bar: Candle) -> None:
     """Take the extremes of a quiet bar in, or of several as one; the stop follows them for the bars to come."""
-    trade.highest = max(trade.highest, bar.high)
-    trade.lowest = min(trade.lowest, bar.low)
-    trailed = trailed_stop(trade.stop, trade.highest, trade.trail_distance)
-    if trailed > trade.stop:
-        trade.stop, trade.stop_reason = trailed, ExitReason.TRAILING
-    if trade.break_even_distance > 0.0:
-        average = trade.cost / trade.bought
-        secured = secured_stop(average, bar.high, trade.break_even_distance, trade.break_even_cost)
-        if secured > trade.stop:
-            trade.stop, trade.stop_reason = secured, ExitReason.BREAK_EVEN
+    numbers, rungs = numbers_of(trade, 0.0, 0.0)
+    kernel.observe(numbers, bar)
+    _take_over(trade, numbers, rungs)
 
 
 def flatten(trade: Trade) -> None:
