@@ -9,12 +9,12 @@ from typing import Any
 
 from prometheus_client import Counter, Gauge
 from tracker.domain.clock import Clock
+from tracker.runtime.leadership import Leadership
 from tracker.runtime.lease import Lease, holder_name
 from tracker.runtime.logging import Logger
 from tracker.runtime.maintenance_rules import MaintenanceRules, TaskName, load_maintenance_rules
 from tracker.store.archive import count_months
 from tracker.store.database import Database
-from tracker.store.leases import read_lease
 from tracker.store.maintenance import History, end_interrupted_runs, read_event_time, read_histories
 
 from services.data_scheduler.runs import MONTHS_LEASE, Run, run_noted, while_held
@@ -24,8 +24,6 @@ from services.data_scheduler.slices import Slice
 from services.data_scheduler.tasks import MONTHLY, Tasks
 
 LEASE = "data_scheduler"
-# Of the lease's time: with less left it is renewed before the next run.
-RENEW_BELOW = 0.5
 RUNS = Counter("tracker_maintenance_runs_total", "Runs of maintenance tasks", ["task", "outcome"])
 SECONDS = Gauge("tracker_maintenance_seconds", "Duration of a maintenance task's last run", ["task"])
 FAILURES = Gauge("tracker_maintenance_failures", "Failures of a maintenance task in a row", ["task"])
@@ -56,12 +54,10 @@ class DataScheduler:
         self._rules = rules
         self._clock = clock
         self._log = log
-        self._lease_seconds = settings.lease_seconds
         self._lease = Lease(database, LEASE, self.name, holder, settings.lease_seconds, clock)
+        self._leadership = Leadership(self._lease, settings.lease_seconds, log, self._take_over)
         self._months_lease = Lease(database, MONTHS_LEASE, self.name, holder, settings.lease_seconds, clock)
         self._tasks = Tasks(database, rules, settings, clock, self._tell)
-        self._role = "standby"
-        self._holder: str | None = None
         self._working: str | None = None
         self._histories: dict[str, History] = {}
         self._months = (0, 0)
@@ -69,7 +65,7 @@ class DataScheduler:
     def detail(self) -> dict[str, Any]:
         """Return what is shown in /health: who acts, how each task fares, and what goes on."""
         detail: dict[str, Any] = {
-            "role": self._role, "lease_holder": self._holder, "working": self._working,
+            **self._leadership.detail(), "working": self._working,
             "months": {"kept": self._months[0], "archived": self._months[1]},
             "tasks": {task: self._fares(task, history) for task, history in self._histories.items()},
         }
@@ -81,7 +77,8 @@ class DataScheduler:
 
     async def run_once(self) -> bool:
         """Do a slice of the task that is next; return whether there may be another at once."""
-        if not await self._lead():
+        if not await self._leadership.lead():
+            self._histories = {}
             return False
         if not await self._look():
             return False
@@ -103,30 +100,13 @@ class DataScheduler:
     async def background(self, wake: asyncio.Event) -> None:
         """Give the lease back when the service ends, so that nobody need wait for its time to pass."""
         del wake
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await self._lease.release()
+        await self._leadership.give_back_at_end()
 
-    async def _lead(self) -> bool:
-        """Take or keep the lease; tells whether this replica acts."""
-        if self._lease.seconds_left > RENEW_BELOW * self._lease_seconds:
-            return True
-        had = await self._lease.acquire()
+    async def _take_over(self) -> None:
+        """Note that runs which an earlier holder began have ended."""
         async with self._database.transaction() as transaction:
-            row = await read_lease(transaction, LEASE)
-            if had and self._role != "active":
-                await end_interrupted_runs(transaction, self._clock.now())
+            await end_interrupted_runs(transaction, self._clock.now())
             await transaction.commit()
-        self._holder = None if row is None else row.holder
-        if had != (self._role == "active"):
-            self._role = "active" if had else "standby"
-            self._log.info(
-                "the role changed", action="role_changed", role=self._role, lease_holder=self._holder
-            )
-        if not had:
-            self._histories = {}
-        return had
 
     async def _look(self) -> bool:
         """Read how the tasks fare; tells whether there is anything to keep in order: a bar that closed."""

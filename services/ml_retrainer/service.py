@@ -13,6 +13,7 @@ from prometheus_client import Counter, Gauge
 from tracker.domain.clock import Clock
 from tracker.domain.errors import DatabaseUnavailableError, LeaseLostError, TrackerError
 from tracker.domain.job import Job, RunOutcome
+from tracker.runtime.leadership import Leadership
 from tracker.runtime.lease import Lease, holder_name
 from tracker.runtime.logging import Logger
 from tracker.runtime.retraining_rules import RetrainingRules, load_retraining_rules
@@ -37,7 +38,6 @@ from tracker.store.jobs import (
     start_job_run,
     take_next,
 )
-from tracker.store.leases import read_lease
 
 from services.ml_retrainer.process import (
     MEGABYTE,
@@ -52,8 +52,6 @@ from services.ml_retrainer.queueing import heed, queue_wanted, read_wanted
 from services.ml_retrainer.settings import RetrainerSettings
 
 LEASE = "ml_retrainer"
-# Of the lease's time: with less left it is renewed before the next look.
-RENEW_BELOW = 0.5
 BEATS = 4
 RUNS = Counter("tracker_model_jobs_total", "Tries of jobs", ["kind", "outcome"])
 SECONDS = Gauge("tracker_model_job_seconds", "Duration of a job's last try", ["kind"])
@@ -93,10 +91,9 @@ class RetrainerService:
         self._clock = clock
         self._log = log
         self._lease = Lease(database, LEASE, self.name, holder_name(), settings.lease_seconds, clock)
+        self._leadership = Leadership(self._lease, settings.lease_seconds, log, self._take_over)
         self._worker = worker
         self._id = uuid.uuid4()
-        self._role = "standby"
-        self._holder: str | None = None
         self._working: dict[str, Any] | None = None
         self._peak: int | None = None
         self._waiting: list[WaitingJob] = []
@@ -106,7 +103,7 @@ class RetrainerService:
         """Return what is shown in /health: who acts, what goes on, what waits, and how the last tries ended."""
         failed = [each for each in self._waiting if each.status == "failed"]
         detail: dict[str, Any] = {
-            "role": self._role, "lease_holder": self._holder, "working": self._working,
+            **self._leadership.detail(), "working": self._working,
             "peak_mb": None if self._peak is None else round(self._peak / MEGABYTE),
             "waiting": [
                 {"kind": each.kind, "strategy": each.strategy, "due_at": each.due_at.isoformat(),
@@ -123,10 +120,9 @@ class RetrainerService:
     async def run_once(self) -> bool:
         """Queue what is due and have the next job done; return whether there may be another at once."""
         try:
-            return await self._lead() and await self._act()
+            return await self._leadership.lead() and await self._act()
         except LeaseLostError:
-            # What another left behind is looked at when the lease is had again.
-            self._role = "standby"
+            self._leadership.stand_by()
             raise
 
     async def _act(self) -> bool:
@@ -147,25 +143,7 @@ class RetrainerService:
     async def background(self, wake: asyncio.Event) -> None:
         """Give the lease back when the service ends, so that nobody need wait for its time to pass."""
         del wake
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await self._lease.release()
-
-    async def _lead(self) -> bool:
-        """Take or keep the lease; tells whether this replica acts."""
-        if self._role == "active" and self._lease.seconds_left > RENEW_BELOW * self._settings.lease_seconds:
-            return True
-        had = await self._lease.acquire()
-        async with self._database.transaction() as transaction:
-            row = await read_lease(transaction, LEASE)
-        self._holder = None if row is None else row.holder
-        if had and self._role != "active":
-            await self._take_over()
-        if had != (self._role == "active"):
-            self._role = "active" if had else "standby"
-            self._log.info("the role changed", action="role_changed", role=self._role, lease_holder=self._holder)
-        return had
+        await self._leadership.give_back_at_end()
 
     async def _take_over(self) -> None:
         """Have jobs wait again whose process vanished; those that took it along too often are given up."""

@@ -12,19 +12,17 @@ import orjson
 from prometheus_client import Counter, Gauge
 from tracker.domain.clock import Clock
 from tracker.domain.errors import LeaseLostError, TrackerError
+from tracker.runtime.leadership import Leadership
 from tracker.runtime.lease import Lease, holder_name
 from tracker.runtime.logging import Logger
 from tracker.runtime.settings import environment
 from tracker.store.database import Database
-from tracker.store.leases import read_lease
 from tracker.store.shadow import Behind, is_ready, read_behind
 
 from services.shadow_tester.settings import ShadowTesterSettings
 
 LEASE = "shadow_tester"
 WORKER = "services.shadow_tester.worker"
-# Of the lease's time: with less left it is renewed before the next look.
-RENEW_BELOW = 0.5
 END_SECONDS = 5.0
 CLOSES = Counter("tracker_shadow_closes_total", "Closes tried in the shadow", ["strategy"])
 TRADES = Counter("tracker_shadow_trades_total", "Trades that ended in the shadow", ["strategy"])
@@ -73,12 +71,10 @@ class ShadowService:
         """Stand by until the lease is had."""
         self._database = database
         self._log = log
-        self._lease_seconds = settings.lease_seconds
         self._lease = Lease(database, LEASE, self.name, holder_name(), settings.lease_seconds, clock)
+        self._leadership = Leadership(self._lease, settings.lease_seconds, log)
         self._work = work
         self._began = False
-        self._holder: str | None = None
-        self._role = "standby"
         self._behind: list[Behind] = []
         self._last: Event = {}
         self._seconds: dict[str, float] = {}
@@ -87,8 +83,7 @@ class ShadowService:
         """Return what is shown in /health: how many variations, how far behind, and how long the last run took."""
         one_by_one = self._last.get("one_by_one", [])
         detail: dict[str, Any] = {
-            "role": self._role,
-            "lease_holder": self._holder,
+            **self._leadership.detail(),
             "variations": self._last.get("variations", {}),
             "closes_behind": {each.strategy: each.closes for each in self._behind},
             "closed_through": {each.strategy: each.closed_through.isoformat() for each in self._behind},
@@ -101,7 +96,7 @@ class ShadowService:
 
     async def run_once(self) -> bool:
         """Have what is due done by a worker; return whether there may be more at once."""
-        if not await self._lead():
+        if not await self._leadership.lead():
             return False
         if not await self._due():
             return False
@@ -113,23 +108,7 @@ class ShadowService:
     async def background(self, wake: asyncio.Event) -> None:
         """Give the lease back when the service ends, so that nobody need wait for its time to pass."""
         del wake
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await self._lease.release()
-
-    async def _lead(self) -> bool:
-        """Take or keep the lease; tells whether this replica acts."""
-        if self._lease.seconds_left > RENEW_BELOW * self._lease_seconds:
-            return True
-        had = await self._lease.acquire()
-        async with self._database.transaction() as transaction:
-            row = await read_lease(transaction, LEASE)
-        self._holder = None if row is None else row.holder
-        if had != (self._role == "active"):
-            self._role = "active" if had else "standby"
-            self._log.info("the role changed", action="role_changed", role=self._role, lease_holder=self._holder)
-        return had
+        await self._leadership.give_back_at_end()
 
     async def _due(self) -> bool:
         """Tell whether a worker is wanted: a close waits, or nobody has looked at the configuration yet."""
