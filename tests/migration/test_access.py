@@ -70,6 +70,10 @@ WRITERS: Mapping[str, str] = {
     "job_requests": "control",
     "job_answers": "ml_retrainer",
     "job_runs": "ml_retrainer",
+    "alerts": "slack_reporter",
+    "slack_outbox": "slack_reporter",
+    "reports": "slack_reporter",
+    "report_cursor": "slack_reporter",
 }
 # Each service writes its own row; dbmate's own table is nobody's.
 SHARED = {"service_heartbeats", "service_leases"}
