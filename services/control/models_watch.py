@@ -57,6 +57,7 @@ def document(look: Look) -> dict[str, Any]:
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in asdict(look.figures).items()
         },
+        "drift_from": look.drift_from,
         "drift": [asdict(each) for each in look.drift[:MOST_DRIFTED]],
     }  # fmt: skip
 

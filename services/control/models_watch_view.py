@@ -20,6 +20,8 @@ def watch_view(report: Mapping[str, Any]) -> RenderableType:
         if each["drift"]:
             most = each["drift"][0]
             parts.append(Text(f"  most moved: {most['feature']}, PSI {most['psi']:.3f}, KS {most['ks']:.3f}"))
+        if each["drift_from"]:
+            parts.append(Text(f"  drift is measured from {each['drift_from']}"))
     return Group(*parts) if parts else Text("No strategy scans.")
 
 

@@ -101,6 +101,7 @@ def new_model(
         metrics=metrics,
         lineage=lineage,
         card=card,
+        distribution=[asdict(each) for each in trained.features],
         importance=[(each.feature, each.gain, each.permutation) for each in trained.importance],
     )
 

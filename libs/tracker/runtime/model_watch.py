@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
 from pydantic import TypeAdapter
 
 from tracker.domain.errors import InputError, ModelError
 from tracker.domain.timeframe import EPOCH
-from tracker.quant.bars import Singles
 from tracker.quant.features import FEATURE_SET
-from tracker.quant.learning.drift import FeatureDrift, drift_of
+from tracker.quant.learning.drift import Distribution, FeatureDrift, distributions_of, drift_from
 from tracker.quant.learning.samples import DAY
 from tracker.quant.learning.watch import (
     Action,
@@ -42,6 +40,7 @@ from tracker.store.models import (
     crown_model,
     lock_models,
     read_champion_id,
+    read_distribution,
     read_importance,
     read_model,
     retire_model,
@@ -50,13 +49,16 @@ from tracker.store.models import (
 # Rows of either side that drift is measured on, the newest.
 MOST_DRIFT_ROWS = 20_000
 DAY_SECONDS = 86_400.0
+KEPT = "the rows it learnt from, kept with the model"
+NOT_KEPT = "the model does not say how its features were distributed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """What a look at one strategy's champion said; all None where there is no champion.
 
-    `successor_id` is the model that took its place where it was demoted; None where the rule decides alone since.
+    `drift_from` says what the drift is measured from. `successor_id` is the model that took its place where it was
+    demoted; None where the rule decides alone since.
     """
 
     strategy: str
@@ -65,6 +67,7 @@ class Look:
     figures: LiveFigures | None = None
     watched: Watched | None = None
     drift: tuple[FeatureDrift, ...] = ()
+    drift_from: str = ""
     acted: bool = False
     successor_id: int | None = None
 
@@ -90,7 +93,7 @@ async def watch(
     model = await read_model(transaction, champion_id)
     begin = through - timedelta(days=limits.window_days)
     live = await read_live_rows(transaction, strategy, champion_id, begin, through)
-    drift, rows = await _drift(transaction, model, begin, through)
+    drift, rows, source = await _drift(transaction, model, begin, through)
     gains = {name: gain for name, gain, _ in await read_importance(transaction, champion_id)}
     scores = LiveScores(
         probability=live.probability, won=live.won, net_return=live.net_return, weight=live.weight,
@@ -105,14 +108,14 @@ async def watch(
         transaction,
         Performance(
             model_id=champion_id, strategy=strategy, window_from=begin, window_to=through,
-            action=watched.action.value, acted=acted, figures=asdict(figures),
+            action=watched.action.value, acted=acted, figures={**asdict(figures), "drift_from": source},
             criteria=[asdict(each) for each in (*watched.demotes, *watched.retrains)],
             drift=[asdict(each) for each in drift],
         ),
     )  # fmt: skip
     return Look(
         strategy=strategy, model_id=champion_id, window=(begin, through), figures=figures, watched=watched,
-        drift=tuple(drift), acted=acted, successor_id=successor,
+        drift=tuple(drift), drift_from=source, acted=acted, successor_id=successor,
     )  # fmt: skip
 
 
@@ -134,32 +137,41 @@ async def _demote(transaction: Transaction, model: StoredModel, watched: Watched
 
 async def _drift(
     transaction: Transaction, model: StoredModel, begin: datetime, through: datetime
-) -> tuple[list[FeatureDrift], int]:
-    """Return how far the features of live setups are from those the model learnt from, and of how many live rows."""
+) -> tuple[list[FeatureDrift], int, str]:
+    """Return how far the features of live setups are from those the model learnt from, of how many, from what."""
     number = await find_feature_set(transaction, FEATURE_SET)
     if number is None or model.feature_hash != FEATURE_SET.hash:
-        return [], 0
+        return [], 0, "nothing: it learnt from features that are not computed now"
     now = await read_scored_features(
         transaction, model.strategy, model.model_id, begin, through, feature_set=number, most=MOST_DRIFT_ROWS
     )
     if not len(now):
-        return [], 0
-    return drift_of(FEATURE_SET.names, await _learnt(transaction, model), now), len(now)
+        return [], 0, "nothing: no setup that it was asked about has stored features"
+    learnt, source = await _learnt(transaction, model)
+    return drift_from(learnt, FEATURE_SET.names, now), len(now), source
 
 
-async def _learnt(transaction: Transaction, model: StoredModel) -> Singles:
-    """Return the newest features that a model learnt from, as far as their labels are still stored."""
+async def _learnt(transaction: Transaction, model: StoredModel) -> tuple[Sequence[Distribution], str]:
+    """Return how the features are distributed that a model learnt from, and where that is known from.
+
+    A model that was made before this was kept is measured by its newest labels, as far as they are still stored.
+    """
+    kept = await read_distribution(transaction, model.model_id)
+    if kept is not None:
+        return TypeAdapter(list[Distribution]).validate_python(kept), KEPT
     try:
         labels = TypeAdapter(LabelsOf).validate_python(model.lineage["labels"])
         first = datetime.fromisoformat(model.lineage["learnt_from"])
-    except (KeyError, TypeError, ValueError):
-        return np.empty((0, len(FEATURE_SET.names)), dtype=np.float32)
-    begin = max(EPOCH, first - timedelta(seconds=1))
-    try:
+        begin = max(EPOCH, first - timedelta(seconds=1))
         samples = await read_samples(transaction, labels, begin, model.learnt_through)
-    except InputError:
-        return np.empty((0, len(FEATURE_SET.names)), dtype=np.float32)
-    return samples.features[-MOST_DRIFT_ROWS:]
+    except (KeyError, TypeError, ValueError):
+        return [], f"nothing: {NOT_KEPT}, nor which labels it learnt from"
+    except InputError as error:
+        return [], f"nothing: {NOT_KEPT}, and its labels cannot be read: {error}"
+    rows = samples.features[-MOST_DRIFT_ROWS:]
+    if not len(rows):
+        return [], f"nothing: {NOT_KEPT}, and its labels are gone"
+    return distributions_of(samples.names, rows), f"its newest {len(rows)} labels: {NOT_KEPT}"
 
 
 def _expected(model: StoredModel) -> Expected:

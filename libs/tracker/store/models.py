@@ -19,7 +19,10 @@ from tracker.store.scored_by import StoredModel as ScoringModel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewModel:
-    """A candidate to add, with `artifact` or `artifact_path`; `importance` is (feature, gain, permutation)."""
+    """A candidate to add, with `artifact` or `artifact_path`; `importance` is (feature, gain, permutation).
+
+    `distribution` is that of each feature in what it learnt from, as plain values; None where nobody counted.
+    """
 
     strategy: str
     learnt_through: datetime
@@ -36,6 +39,7 @@ class NewModel:
     lineage: Mapping[str, Any]
     card: str
     importance: Sequence[tuple[str, float, float]]
+    distribution: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,7 @@ async def add_model(transaction: Transaction, new: NewModel) -> tuple[int, bool]
         "models.add", new.strategy, new.learnt_through, new.window_from, new.feature_hash, new.label_config,
         new.config_hash, new.sha256, new.artifact, new.artifact_path, _json(new.calibration), _json(new.metrics),
         _json(new.lineage), new.card, new.known_from,
+        None if new.distribution is None else orjson.dumps([dict(each) for each in new.distribution]).decode(),
     )  # fmt: skip
     if model_id is None:
         return await transaction.fetch_value("models.same", new.strategy, new.sha256), False
@@ -130,6 +135,12 @@ async def read_importance(transaction: Transaction, model_id: int) -> list[tuple
     """Return (feature, gain, permutation), the most telling first."""
     rows = await transaction.fetch("models.importance", model_id)
     return [(row["feature"], row["gain"], row["permutation"]) for row in rows]
+
+
+async def read_distribution(transaction: Transaction, model_id: int) -> list[dict[str, Any]] | None:
+    """Return how the features were distributed that a model learnt from; None where it does not know."""
+    found = await transaction.fetch_value("models.distribution", model_id)
+    return None if found is None else orjson.loads(found)
 
 
 async def read_champion_id(transaction: Transaction, strategy: str) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from model_world import CONFIG_DIR, EDGE, WHICH, OpenDatabase, World, store_labels
+from model_world import CONFIG_DIR, EDGE, LABELS, WHICH, OpenDatabase, World
 from tracker.quant.features import FEATURE_SET
 from tracker.quant.learning.model import Trained, train
 from tracker.quant.learning.samples import Samples
@@ -15,6 +15,7 @@ from tracker.store.features import register_feature_set
 from tracker.store.symbols import write_symbols
 from tracker.testing.builders import make_instrument
 from tracker.testing.label_world import make_samples
+from tracker.testing.stored_labels import store_labels
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +52,7 @@ async def world(
         await transaction.commit()
     database = await open_database("ml_retrainer")
     async with database.transaction() as transaction:
-        await store_labels(transaction, samples, number)
+        await store_labels(transaction, samples, number, LABELS)
         await transaction.commit()
     return World(
         database=database, config=small_config, which=WHICH, samples=samples, edged=edged, blind=blind

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
-from model_world import CONFIG_DIR, OpenDatabase, World, store_labels
+from model_world import CONFIG_DIR, OpenDatabase, World
 from tracker.domain.errors import InputError
 from tracker.domain.signal import Strategy
 from tracker.quant.features import FEATURE_SET
@@ -26,6 +26,7 @@ from tracker.runtime.model_work import train_all
 from tracker.runtime.settings import environment, load_settings
 from tracker.runtime.strategies import load_rules, load_strategies
 from tracker.store.features import find_feature_set
+from tracker.testing.stored_labels import store_labels
 
 from services.control.settings import ControlSettings
 from services.control.train import TrainRequest, train_at

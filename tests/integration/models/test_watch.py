@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 from tracker.domain.timeframe import EPOCH
 from tracker.quant.features import FEATURE_SET
+from tracker.quant.learning.drift import distributions_of
 from tracker.quant.learning.watch import Action
 from tracker.quant.models.scorer import artifact_hash
 from tracker.runtime.logging import get_logger
-from tracker.runtime.model_watch import Look, watch_all
+from tracker.runtime.model_watch import KEPT, Look, watch_all
 from tracker.runtime.models_config import load_watch_limits
 from tracker.runtime.settings import PROJECT_ROOT, load_settings
 from tracker.store.database import Database
@@ -96,6 +98,12 @@ class Registry:
         return {each["name"]: each for each in models if each["name"].endswith(" swing")}
 
 
+def printed(look: Look) -> str:
+    out = io.StringIO()
+    Console(file=out, width=200).print(watch_view({"strategies": [document(look)]}))
+    return out.getvalue()
+
+
 AT = "timestamptz '2024-03-01 00:00Z' - n * interval '1 hour' - interval '2 hours'"
 
 
@@ -143,9 +151,7 @@ async def test_a_failing_champion_gives_its_place_to_the_one_before_and_then_to_
     finding = (await registry.findings())["model calibration swing"]
     assert not finding["ok"]
     assert "share won less probability, at best is -0.39" in finding["observed"]
-    out = io.StringIO()
-    Console(file=out, width=200).print(watch_view({"strategies": [document(seen)]}))
-    assert "mean net return of a trade, at best" in out.getvalue()
+    assert "mean net return of a trade, at best" in printed(seen)
 
     done = await registry.watch()
     assert (done.acted, done.successor_id) == (True, first)
@@ -208,8 +214,24 @@ async def test_features_that_moved_ask_for_training(registry: Registry, moved_by
     assert look.watched is not None
     assert (look.figures.drift_rows, len(look.drift)) == (600, width)
     assert look.watched.action is action
+    assert look.drift_from == "its newest 2000 labels: the model does not say how its features were distributed"
+    assert look.drift_from in " ".join(printed(look).split())
     finding = (await registry.findings())["model drift swing"]
     assert finding["ok"] == (action is Action.KEEP)
     assert "drift: share of the gain from features that moved is" in finding["observed"]
     rows = await registry.fetch("SELECT most_moved_psi, drifted_share FROM dashboards.model_performance")
     assert rows[0]["drifted_share"] == (0.0 if action is Action.KEEP else 1.0)
+
+    # A model that keeps how its features were distributed needs no labels any more.
+    kept = distributions_of(names, np.random.default_rng(1).random((2_000, width)).astype(np.float32))
+    await registry.execute(
+        "DELETE FROM tracker.strategy_labels",
+        f"UPDATE tracker.models SET distribution = '{json.dumps([asdict(each) for each in kept])}'",
+    )
+    look = await registry.watch()
+    assert look.watched is not None
+    assert (look.watched.action, look.drift_from) == (action, KEPT)
+    await registry.execute("UPDATE tracker.models SET distribution = NULL")
+    look = await registry.watch()
+    assert look.drift == ()
+    assert look.drift_from.startswith("nothing: the model does not say how its features were distributed, and its")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import math
 import shutil
+from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from tracker.domain.errors import ConfigError
-from tracker.quant.learning.drift import FeatureDrift, drift_of
+from tracker.quant.learning.drift import STEPS, Distribution, FeatureDrift, distributions_of, drift_from, drift_of
 from tracker.quant.learning.watch import (
     Action,
     Expected,
@@ -101,7 +107,31 @@ def test_drift_of_the_same_market_is_small_and_of_another_large() -> None:
     assert found["constant"].psi == pytest.approx(0.0, abs=1e-2)
     for place, name in enumerate(("same", "moved")):
         theirs = stats.ks_2samp(before[:, place], now[:, place]).statistic
-        assert found[name].ks == pytest.approx(theirs, abs=1e-9)
+        assert theirs - 1 / STEPS <= found[name].ks <= theirs + 1e-9
+
+
+@given(
+    before=st.lists(st.floats(-5, 5, width=32) | st.sampled_from([0.0, 1.0, math.nan]), min_size=1, max_size=300),
+    now=st.lists(st.floats(-6, 6, width=32) | st.sampled_from([0.0, 1.0, math.nan]), min_size=1, max_size=60),
+)
+def test_what_is_kept_says_what_the_rows_say(before: list[float], now: list[float]) -> None:
+    then, later = (np.array(each, dtype=np.float32)[:, None] for each in (before, now))
+    (kept,) = distributions_of(("a",), then)
+    assert (kept.rows, kept.known) == (len(before), int(np.isfinite(then).sum()))
+    # As it comes back from JSON, and beside a feature that nobody counted.
+    told = Distribution(**json.loads(json.dumps(asdict(kept))))
+    (found,) = drift_from([told], ("other", "a"), np.column_stack((later, later)))
+    ends = [-math.inf, *kept.edges, math.inf]
+    sides = then[:, 0], later[:, 0]
+    counts = [[sum(low <= x < high for x in side) for low, high in pairwise(ends)] for side in sides]
+    shares = [np.array([*each, len(side) - sum(each)]) + 0.5 for each, side in zip(counts, sides, strict=True)]
+    p, q = (each / each.sum() for each in shares)
+    assert found.psi == pytest.approx(float(((q - p) * np.log(q / p)).sum()))
+    one, other = (each[np.isfinite(each)] for each in sides)
+    steps = np.concatenate((one, other))
+    known = bool(one.size and other.size)
+    exact = np.abs((one[:, None] <= steps).mean(0) - (other[:, None] <= steps).mean(0)).max() if known else 0.0
+    assert exact - 1 / STEPS - 1 / max(kept.known, 1) <= found.ks <= exact + 1e-9
 
 
 def test_drift_without_rows() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from tracker.quant.bars import Floats, Ints
 from tracker.quant.learning.boosting import Configuration, Fitted, configurations, margins, permutation_importance
 from tracker.quant.learning.calibration import log_losses
+from tracker.quant.learning.drift import Distribution, distributions_of
 from tracker.quant.learning.evidence import TrainingFacts, overfitting_of, strongest_feature
 from tracker.quant.learning.samples import Samples
 from tracker.quant.learning.settings import ModelsConfig
@@ -70,7 +71,10 @@ class LearningStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A model that can be judged; `best` is the place of its configuration among the tried ones."""
+    """A model that can be judged.
+
+    `best` is the place of its configuration among the tried ones, `features` how what it learnt from is distributed.
+    """
 
     fitted: Fitted
     calibration: Calibration
@@ -78,6 +82,7 @@ class Trained:
     tried: Sequence[TriedConfiguration]
     importance: Sequence[Importance]
     curve: Sequence[LearningStep]
+    features: Sequence[Distribution]
     facts: TrainingFacts
     base_rate: float
     learnt: int
@@ -138,6 +143,7 @@ def finish(
         tried=_tried(prepared, tries, calibrated, config.gate.threshold),
         importance=_importance(fitted, prepared.holdout, plan.seed),
         curve=_learning_curve(prepared, tries, attempts),
+        features=distributions_of(learning.names, learning.features),
         facts=TrainingFacts(
             overfitting=overfitting_of(daily_gains(prepared, tries)),
             shuffled_gain=shuffled_gain(prepared, last, plan.seed),

@@ -2,8 +2,8 @@
 -- Add a candidate; the same bytes of a strategy are the same model, and nothing is returned.
 INSERT INTO tracker.models
   (strategy, learnt_through, window_from, known_from, feature_hash, label_config, config_hash, sha256, artifact, artifact_path,
-   calibration, metrics, lineage, card)
-VALUES ($1, $2, $3, $14, $4, $5, $6, $7, $8, $9, $10::jsonb, $11::jsonb, $12::jsonb, $13)
+   calibration, metrics, lineage, card, distribution)
+VALUES ($1, $2, $3, $14, $4, $5, $6, $7, $8, $9, $10::jsonb, $11::jsonb, $12::jsonb, $13, $15::jsonb)
 ON CONFLICT (strategy, sha256) DO NOTHING RETURNING model_id;
 
 -- name: same
@@ -45,6 +45,10 @@ SELECT model_id, strategy, status, sha256, artifact, calibration, feature_hash A
 -- name: card
 -- A model's page.
 SELECT card FROM tracker.models WHERE model_id = $1;
+
+-- name: distribution
+-- How the features were distributed that a model learnt from; null where that was not kept.
+SELECT distribution FROM tracker.models WHERE model_id = $1;
 
 -- name: importance
 -- What features are worth to a model, the most telling first.
