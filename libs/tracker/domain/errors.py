@@ -89,3 +89,9 @@ class LeaseLostError(TrackerError):
 
 class ModelError(TrackerError):
     """A model cannot be used as it is stored."""
+
+
+class ArtifactUnavailableError(ModelError):
+    """A model's bytes cannot be reached now."""
+
+    retryable = True

@@ -32,7 +32,7 @@ class Registry(Protocol):
         ...
 
     async def stored(self, transaction: Transaction, model_id: int) -> StoredModel | None:
-        """Return a model as it is stored, None where it is not."""
+        """Return a model as it is stored, None where it is not; raises ModelError where its bytes cannot be had."""
         ...
 
 

@@ -25,6 +25,7 @@ from tracker.quant.learning.samples import Samples
 from tracker.quant.learning.settings import ModelGate, ModelsConfig
 from tracker.quant.models.scorer import Scorer
 from tracker.quant.promotion import Verdict
+from tracker.runtime.artifacts import ArtifactStore, configured_artifacts, with_bytes
 from tracker.runtime.model_data import LabelsOf, compare_as_of, moment, read_samples
 from tracker.store.database import Transaction
 from tracker.store.models import (
@@ -70,13 +71,18 @@ class Judged:
     window_to: datetime
 
 
-async def load_scorer(transaction: Transaction, model_id: int) -> Scorer:
-    """Return a stored model ready to score; raises ModelError where its bytes are not those that were stored."""
+async def load_scorer(transaction: Transaction, model_id: int, artifacts: ArtifactStore | None = None) -> Scorer:
+    """Return a stored model ready to score; raises ModelError where its bytes are not those that were stored.
+
+    Bytes outside the database are fetched from `artifacts`, else from where the environment says.
+    """
     found = await read_stored(transaction, model_id)
     if found is None:
         raise ModelError(f"there is no model {model_id}")
     if found.artifact is None:
-        raise ModelError(f"model {model_id} has no bytes in the database")
+        found = await with_bytes(found, artifacts or configured_artifacts())
+    if found.artifact is None:
+        raise ModelError(f"model {model_id} has no bytes")
     try:
         return Scorer.load(found.artifact, found.sha256, found.calibration)
     except ModelError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from tracker.quant.learning.model import Trained, TriedConfiguration
 from tracker.quant.learning.samples import Samples
 from tracker.quant.learning.settings import ModelsConfig
 from tracker.quant.models.scorer import artifact_hash
+from tracker.runtime.artifacts import ArtifactStore, artifact_path, configured_artifacts
 from tracker.runtime.config import plain_hash
 from tracker.runtime.model_card import CardFacts, model_card
 from tracker.runtime.model_data import LabelsOf, moment, read_samples
@@ -49,9 +50,18 @@ async def read_training_samples(
 
 
 async def store_training(
-    transaction: Transaction, which: LabelsOf, trained: Trained, config: ModelsConfig, by: str
+    transaction: Transaction,
+    which: LabelsOf,
+    trained: Trained,
+    config: ModelsConfig,
+    by: str,
+    artifacts: ArtifactStore | None = None,
 ) -> StoredTraining:
-    """Log every try, judge the model, and keep it as a candidate with its card and verdict."""
+    """Log every try, judge the model, and keep it as a candidate with its card and verdict.
+
+    Its bytes go to `artifacts`, else to where the environment says, else into the database; raises ModelError where
+    they cannot be kept.
+    """
     lineage = lineage_of(which, trained, config)
     await log_trials(transaction, _trials(which, trained, config, lineage))
     candidate = Candidate(
@@ -65,9 +75,13 @@ async def store_training(
         strategy=which.strategy, lineage=lineage, window=judged.evidence.window, verdict=judged.verdict,
         threshold=config.gate.threshold, symbols=symbols, regimes=LABEL_REGIMES,
     )  # fmt: skip
-    model_id, is_new = await add_model(
-        transaction, new_model(candidate, trained, judged, lineage, model_card(trained, card))
-    )
+    new = new_model(candidate, trained, judged, lineage, model_card(trained, card))
+    if (outside := artifacts or configured_artifacts()) is not None:
+        # Before the row: bytes without one harm nobody, a row without bytes would be a model that cannot be used.
+        path = artifact_path(new.strategy, new.sha256)
+        await outside.keep(path, trained.fitted.artifact)
+        new = replace(new, artifact=None, artifact_path=path)
+    model_id, is_new = await add_model(transaction, new)
     await keep_judged(transaction, model_id, judged, by)
     return StoredTraining(
         strategy=which.strategy, model_id=model_id, is_new=is_new, trained=trained, judged=judged

@@ -217,8 +217,8 @@ async def _spoken(
     said = await read_predictions_at(transaction, key.strategy, key.symbol_id, key.decided_at)
     mine: Record = next((each for each in said if each["model_id"] == stored["model_id"]), {})
     model, trouble, moved = None, "", list[Moved]()
-    found = await registry.stored(transaction, stored["model_id"])
     try:
+        found = await registry.stored(transaction, stored["model_id"])
         if found is None:
             raise ModelError(f"there is no model {stored['model_id']} any more")
         model = usable_model(found, mine.get("threshold", 0.0))

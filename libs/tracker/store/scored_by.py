@@ -23,7 +23,8 @@ class ModelSlot:
 class StoredModel:
     """A model as it is stored: its bytes with the sha256 they had then, and what makes probabilities of margins.
 
-    `known_from` is the end of the data it was trained and judged on.
+    `artifact` is None where its bytes are in object storage, under `artifact_path`. `known_from` is the end of the data
+    it was trained and judged on.
     """
 
     model_id: int
@@ -34,3 +35,4 @@ class StoredModel:
     calibration: Mapping[str, Any]
     feature_set_hash: str
     known_from: datetime
+    artifact_path: str | None = None

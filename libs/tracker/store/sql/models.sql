@@ -40,7 +40,8 @@ UNION ALL
 
 -- name: artifact
 -- What it takes to score with a model.
-SELECT model_id, strategy, status, sha256, artifact, calibration, feature_hash AS feature_set_hash, known_from FROM tracker.models WHERE model_id = $1;
+SELECT model_id, strategy, status, sha256, artifact, artifact_path, calibration, feature_hash AS feature_set_hash, known_from
+FROM tracker.models WHERE model_id = $1;
 
 -- name: card
 -- A model's page.
