@@ -22,7 +22,7 @@ import numpy as np
 from tracker.domain.timeframe import EPOCH
 from tracker.runtime.settings import load_settings
 from tracker.store.database import Database
-from tracker.store.health import read_facts
+from tracker.store.health.risk import read_trader_facts
 
 from services.control.fleet import load_fleet
 from services.control.places import Places
@@ -56,7 +56,7 @@ async def paper_through(database: Database, moment: datetime) -> None:
     """Wait until the paper trader has committed everything up to `moment`."""
     while True:
         async with database.transaction() as transaction:
-            done = (await read_facts(transaction)).paper_through
+            done = (await read_trader_facts(transaction)).paper_through
         if done is not None and done >= moment:
             return
         await asyncio.sleep(0.001)

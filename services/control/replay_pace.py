@@ -17,7 +17,7 @@ from tracker.store.bars import read_watermarks
 from tracker.store.database import Database, Transaction
 from tracker.store.features import read_feature_watermarks
 from tracker.store.gaps import count_unasked
-from tracker.store.health import read_facts
+from tracker.store.health.risk import read_trader_facts
 from tracker.store.paper import read_scan_watermarks
 from tracker.store.shadow import read_shadow_stages
 
@@ -72,7 +72,7 @@ class Stages:
             for stage in await read_shadow_stages(transaction):
                 if stage.done is not None:
                     found[stage.stage] = stage.done
-        paper = (await read_facts(transaction)).paper_through
+        paper = (await read_trader_facts(transaction)).paper_through
         if paper is not None:
             found["paper trader"] = paper
         unasked = await count_unasked(transaction)

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from prometheus_client import Gauge
+from fastapi import FastAPI
 from tracker.domain.clock import Clock
+from tracker.runtime.findings import monitor_finding
+from tracker.runtime.health import HealthJSON, HealthReport
 from tracker.runtime.logging import Logger
-from tracker.store.database import Database, Transaction
-from tracker.store.gaps import GapQuestion, read_coverage
-from tracker.store.health import Facts, Finding, keep_findings, read_facts, read_last_findings, read_stages
-from tracker.store.heartbeats import read_heartbeats
-from tracker.store.job_facts import read_job_facts
-from tracker.store.model_performance import read_model_states
-from tracker.store.parity_reports import read_last_report
-from tracker.store.shadow import read_shadow_stages
+from tracker.store.database import Database
+from tracker.store.health.facts import read_now
+from tracker.store.health.findings import (
+    Finding,
+    Look,
+    MonitorAge,
+    Standing,
+    keep_findings,
+    read_standings,
+    write_findings,
+    write_look,
+)
 
+from services.health_monitor import metrics, report
 from services.health_monitor.books import Books
-from services.health_monitor.invariants import ALL, Observation
+from services.health_monitor.invariants import GROUPS
+from services.health_monitor.invariants.base import Group, Invariant
+from services.health_monitor.judging import Judged, judge
+from services.health_monitor.observing import Observer
 from services.health_monitor.settings import MonitorSettings
-
-# What is older was looked at when it was young.
-EXPLAINED_WITHIN = timedelta(hours=1)
-OK = Gauge("tracker_invariant_ok", "1 while an invariant holds", ["name"])
 
 
 class HealthMonitor:
@@ -32,92 +39,111 @@ class HealthMonitor:
     name = "health_monitor"
     channels: tuple[str, ...] = ()
 
-    def __init__(self, database: Database, settings: MonitorSettings, clock: Clock, log: Logger) -> None:
+    def __init__(
+        self, database: Database, settings: MonitorSettings, clock: Clock, log: Logger,
+        groups: Sequence[Group] = GROUPS,
+    ) -> None:
         """Start without findings."""
         self._database = database
         self._settings = settings
         self._clock = clock
         self._log = log
+        self._kinds = tuple(kind for group in groups for kind in group.invariants)
+        self._judged: Mapping[type[Invariant], Sequence[Judged]] = {}
         self._findings: list[Finding] = []
-        self._looked_at: float | None = None
-        self._books = Books(database, clock, settings.ledger_every_seconds)
+        self._began: float | None = None
+        self._looked_at: datetime | None = None
+        self._observer = Observer(
+            database, settings, clock, tuple(each for group in groups for each in group.sources),
+            Books(database, clock, settings.ledger_every_seconds),
+        )
+
+    def findings(self) -> list[Finding]:
+        """Return everything that was found at the last look, and first whether that was lately."""
+        age = None if self._looked_at is None else (self._clock.now() - self._looked_at).total_seconds()
+        limit = self._settings.look_limit_seconds
+        own = MonitorAge(
+            alive=age is not None and age <= limit, looked_at=self._looked_at, age_seconds=age, limit_seconds=limit
+        )
+        return [monitor_finding(own, self._clock.now()), *self._findings]
 
     def detail(self) -> dict[str, Any]:
-        """Return what is shown in /health: every finding."""
+        """Return the counts shown in the heartbeat."""
+        failing = [each for each in self._findings if not each.ok]
         return {
-            "ok": sum(finding.ok for finding in self._findings),
-            "failing": [finding.name for finding in self._findings if not finding.ok],
-            "findings": [
-                {
-                    "name": f.name, "group": f.group, "severity": f.severity, "observed": f.observed,
-                    "limit": f.limit, "ok": f.ok, "since": f.since.isoformat(), "advice": f.advice,
-                }
-                for f in self._findings
-            ],
+            "findings": len(self._findings),
+            "critical": [each.name for each in failing if each.severity == "critical"],
+            "warnings": [each.name for each in failing if each.severity != "critical"],
         }
+
+    def health(self, own: HealthReport) -> HealthReport:
+        """Return the state of the whole fleet."""
+        return report.health(own, self.findings())
+
+    def mount(self, app: FastAPI) -> None:
+        """Add the short answer for whoever only asks whether all is well."""
+
+        @app.get("/health/simple")
+        async def simple() -> HealthJSON:
+            body = report.simple(self.findings())
+            return HealthJSON(body, status_code=503 if body["status"] == "fail" else 200)
+
+        _ = simple
 
     async def run_once(self) -> bool:
         """Judge once every few seconds."""
-        now = self._clock.monotonic()
-        if self._looked_at is not None and now - self._looked_at < self._settings.every_seconds:
+        began = self._clock.monotonic()
+        if self._began is not None and began - self._began < self._settings.every_seconds:
             return False
-        await self._books.look()
         async with self._database.transaction() as transaction:
-            await self._judge(transaction)
+            standings = await read_standings(transaction)
+        seen = await self._observer.look()
+        self._judged = judge(self._kinds, seen, self._judged)
+        async with self._database.transaction() as transaction:
+            now = await read_now(transaction)
+            # Known before it is written: a database that takes no writes must not hide what is found.
+            self._findings = [
+                each.finding(standings.get(each.name), now) for kind in self._judged.values() for each in kind
+            ]
+            self._looked_at, self._began = self._clock.now(), began
+            metrics.show(self._findings, seen, self._observer.seconds)
+            await write_findings(transaction, now, self._findings)
+            await keep_findings(transaction, now, self._due(standings, now))
+            await write_look(transaction, self._look(now, self._clock.monotonic() - began))
             await transaction.commit()
-        self._looked_at = now
+        self._tell(standings)
         return False
 
-    async def _judge(self, transaction: Transaction) -> None:
-        facts = await read_facts(transaction)
-        seen = Observation(
-            facts=facts,
-            stages=tuple(await read_stages(transaction)),
-            heartbeats=tuple(await read_heartbeats(transaction)),
-            settings=self._settings,
-            unexplained=await _unexplained(transaction, facts),
-            shadow=tuple(await read_shadow_stages(transaction)),
-            parity=await read_last_report(transaction),
-            books=self._books.checks,
-            models=tuple(await read_model_states(transaction)),
-            jobs=await read_job_facts(transaction),
+    def _look(self, now: datetime, seconds: float) -> Look:
+        failing = [each.severity == "critical" for each in self._findings if not each.ok]
+        return Look(
+            looked_at=now, every_seconds=self._settings.every_seconds, seconds=seconds, findings=len(self._findings),
+            critical=sum(failing), warnings=len(failing) - sum(failing),
         )
-        verdicts = [(kind, verdict) for kind in ALL for verdict in kind().judge(seen)]
-        kept = await read_last_findings(transaction, [verdict.name for _, verdict in verdicts])
-        findings: list[Finding] = []
+
+    def _due(self, standings: Mapping[str, Standing], now: datetime) -> list[Finding]:
+        """Return what is added to the history: what changed, and now and then what did not."""
         due: list[Finding] = []
-        for kind, verdict in verdicts:
-            last = kept.get(verdict.name)
-            changed = last is None or last[1] != verdict.ok
-            since = facts.now if last is None or changed else last[2]
-            finding = Finding(
-                name=verdict.name, group=kind.group, severity=kind.severity, observed=verdict.observed,
-                limit=verdict.limit, ok=verdict.ok, since=since, advice=verdict.advice,
-            )
-            findings.append(finding)
-            OK.labels(finding.name).set(finding.ok)
-            if changed or self._is_old(last, facts.now):
+        for finding in self._findings:
+            last = standings.get(finding.name)
+            if (
+                last is None
+                or last.ok != finding.ok
+                or (now - last.kept_at).total_seconds() >= self._settings.keep_every_seconds
+            ):
                 due.append(finding)
-            if changed:
-                self._tell(finding)
-        await keep_findings(transaction, facts.now, due)
-        self._findings = findings
+        return due
 
-    def _is_old(self, last: tuple[datetime, bool, datetime] | None, now: datetime) -> bool:
-        return last is None or (now - last[0]).total_seconds() >= self._settings.keep_every_seconds
-
-    def _tell(self, finding: Finding) -> None:
-        if finding.ok:
-            self._log.info("an invariant holds", action="invariant_ok", name=finding.name,
-                           observed=finding.observed)
-        else:
-            self._log.error("an invariant is broken", action="invariant_broken", name=finding.name,
-                            observed=finding.observed, limit=finding.limit, advice=finding.advice)
+    def _tell(self, standings: Mapping[str, Standing]) -> None:
+        for finding in self._findings:
+            last = standings.get(finding.name)
+            if last is not None and last.ok == finding.ok:
+                continue
+            if finding.ok:
+                self._log.info("an invariant holds", action="invariant_ok", name=finding.name,
+                               observed=finding.observed)
+            else:
+                self._log.error("an invariant is broken", action="invariant_broken", name=finding.name,
+                                observed=finding.observed, limit=finding.limit, advice=finding.advice)
 
 
-async def _unexplained(transaction: Transaction, facts: Facts) -> dict[str, int]:
-    end = facts.closed_through
-    if end is None:
-        return {}
-    coverage = await read_coverage(transaction, GapQuestion(first=end - EXPLAINED_WITHIN, end=end))
-    return {each.symbol: each.unexplained for each in coverage if each.unexplained}

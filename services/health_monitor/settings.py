@@ -43,7 +43,19 @@ class MonitorSettings(ServiceSettings):
     ledger_every_seconds: float = Field(
         default=60, gt=0, description="an account's books are checked this often at most"
     )
-    every_seconds: float = Field(default=10, gt=0)
+    every_seconds: float = Field(default=10, gt=0, description="rest between two looks")
+    slow_every_seconds: float = Field(
+        default=60, gt=0, description="facts that cost more, such as counts of the last hour, are read this often"
+    )
+    rare_every_seconds: float = Field(
+        default=600, gt=0, description="facts that cost much, such as sizes and samples of bars, are read this often"
+    )
+    look_timeout_seconds: float = Field(
+        default=5, gt=0, description="a query of facts that takes longer is given up, which is a finding"
+    )
+    look_limit_seconds: float = Field(
+        default=60, gt=0, description="age of the last whole look, beyond which nothing of it is to be relied on"
+    )
     keep_every_seconds: float = Field(default=300, gt=0, description="a finding that stays the same is kept this often")
 
     @property

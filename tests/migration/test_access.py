@@ -48,6 +48,8 @@ WRITERS: Mapping[str, str] = {
     "account_events": "paper_trader",
     "commands": "control",
     "health_checks": "health_monitor",
+    "health_findings": "health_monitor",
+    "monitor_looks": "health_monitor",
     "shadow_variations": "shadow_tester",
     "shadow_cursor": "shadow_tester",
     "shadow_state": "shadow_tester",

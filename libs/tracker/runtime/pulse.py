@@ -7,7 +7,7 @@ import os
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import psutil
 
@@ -31,6 +31,15 @@ class Telling(Protocol):
 
     def detail(self) -> dict[str, Any]:
         """Return the counts shown in /health and in the heartbeat; `problem`, if set, means fail, `trouble` warn."""
+        ...
+
+
+@runtime_checkable
+class WatchesOthers(Protocol):
+    """A service whose /health is about more than itself."""
+
+    def health(self, own: HealthReport) -> HealthReport:
+        """Return the whole picture; `own` is the service's."""
         ...
 
 
@@ -70,7 +79,7 @@ class Pulse:
         """Return the whole picture for /health."""
         reason = await self.ready()
         detail = {} if self.telling is None else self.telling.detail()
-        return {
+        own = {
             "status": "fail" if reason is not None else _overall(self.status, detail),
             "serviceId": self.service,
             "releaseId": self.instance,
@@ -80,6 +89,7 @@ class Pulse:
             "checks": {"database": "fail" if reason else "pass", "loop": self.status},
             "detail": detail,
         }
+        return self.telling.health(own) if isinstance(self.telling, WatchesOthers) else own
 
 
 async def beat(

@@ -11,7 +11,7 @@ import orjson
 
 from tracker.domain.timeframe import Timeframe
 from tracker.store.database import Row, Transaction
-from tracker.store.health import Stage
+from tracker.store.stages import Stage
 
 SHADOW_CHANNEL = "tracker_shadow"
 

@@ -1,39 +1,15 @@
-"""One class a fact."""
+"""One class a fact, a package a group."""
 
-from services.health_monitor.invariants.bars import BarsFresh, SymbolsLive
 from services.health_monitor.invariants.base import Invariant, Observation, Verdict
-from services.health_monitor.invariants.gaps import GapsHeal, MinutesExplained
-from services.health_monitor.invariants.heartbeats import HeartbeatFresh
-from services.health_monitor.invariants.jobs import JobsSucceed, TrainingFresh
-from services.health_monitor.invariants.ledger import LedgersBalance
-from services.health_monitor.invariants.models import ModelAge, ModelCalibration, ModelDrift
-from services.health_monitor.invariants.parity import ParityHolds
-from services.health_monitor.invariants.shadow import ShadowFollows
-from services.health_monitor.invariants.stages import PaperFollows, StagesFollow
+from services.health_monitor.invariants.data_pipeline import DATA_PIPELINE
+from services.health_monitor.invariants.edge_cases import EDGE_CASES
+from services.health_monitor.invariants.error_recovery import ERROR_RECOVERY
+from services.health_monitor.invariants.load import LOAD
+from services.health_monitor.invariants.ml import ML
+from services.health_monitor.invariants.risk import RISK
+from services.health_monitor.invariants.strategies import STRATEGIES
 
-ALL: tuple[type[Invariant], ...] = (
-    HeartbeatFresh, BarsFresh, SymbolsLive, GapsHeal, MinutesExplained, StagesFollow, PaperFollows, LedgersBalance,
-    ShadowFollows, ParityHolds, ModelAge, ModelCalibration, ModelDrift, TrainingFresh, JobsSucceed,
-)
+GROUPS = (DATA_PIPELINE, STRATEGIES, ML, RISK, ERROR_RECOVERY, EDGE_CASES, LOAD)
+ALL: tuple[type[Invariant], ...] = tuple(kind for group in GROUPS for kind in group.invariants)
 
-__all__ = [
-    "ALL",
-    "BarsFresh",
-    "GapsHeal",
-    "HeartbeatFresh",
-    "Invariant",
-    "JobsSucceed",
-    "LedgersBalance",
-    "MinutesExplained",
-    "ModelAge",
-    "ModelCalibration",
-    "ModelDrift",
-    "Observation",
-    "PaperFollows",
-    "ParityHolds",
-    "ShadowFollows",
-    "StagesFollow",
-    "SymbolsLive",
-    "TrainingFresh",
-    "Verdict",
-]
+__all__ = ["ALL", "GROUPS", "Invariant", "Observation", "Verdict"]

@@ -3,62 +3,105 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import ClassVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
 
-from tracker.store.health import Facts, Stage
-from tracker.store.heartbeats import Heartbeat
-from tracker.store.job_facts import JobFacts
-from tracker.store.model_performance import ModelState
-from tracker.store.paper import LedgerCheck
-from tracker.store.parity_reports import LastReport
+from tracker.domain.errors import TrackerError
+from tracker.store.database import Transaction
+from tracker.store.health.facts import Facts
 
 from services.health_monitor.settings import MonitorSettings
+
+F = TypeVar("F", bound=Facts)
+
+
+class FactsUnreadError(TrackerError):
+    """Facts that an invariant needs could not be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """Stands in the place of facts that could not be read, and says why."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """Everything a check may look at.
+    """Everything a check may look at: the settings, and facts by their class."""
 
-    `unexplained`: by symbol, expected bars of the last hour that are neither stored nor in the gap ledger.
-    `books`: by account, what the last check of its ledger said. `models`: each scanning strategy's champion.
+    settings: MonitorSettings
+    facts: Mapping[type[Facts], Facts | Unread]
+
+    def of(self, kind: type[F]) -> F:
+        """Return the facts of a class.
+
+        Raises FactsUnreadError where they could not be read.
+        """
+        found = self.facts.get(kind, Unread(reason="they were not read yet"))
+        if isinstance(found, Unread):
+            raise FactsUnreadError(found.reason)
+        assert isinstance(found, kind)  # noqa: S101 - they are kept by their class
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where facts of one class come from.
+
+    `seconds` names the setting that says how often they are read; whatever it says, reading takes no more than a
+    twentieth of the time. It is given up after `look_timeout_seconds`.
     """
 
-    facts: Facts
-    stages: tuple[Stage, ...]
-    heartbeats: tuple[Heartbeat, ...]
-    settings: MonitorSettings
-    unexplained: Mapping[str, int]
-    shadow: tuple[Stage, ...] = ()
-    parity: LastReport
-    books: Mapping[str, LedgerCheck]
-    models: tuple[ModelState, ...] = ()
-    jobs: JobFacts = field(default_factory=JobFacts)
+    kind: type[Facts]
+    read: Callable[[Transaction, MonitorSettings], Awaitable[Facts]]
+    seconds: str = "every_seconds"
 
-    def age(self, moment: datetime | None) -> float | None:
-        """Return how many seconds ago a moment was, None where there was none."""
-        return None if moment is None else (self.facts.now - moment).total_seconds()
+
+def source(kind: type[F], read: Callable[[Transaction], Awaitable[F]], seconds: str = "every_seconds") -> Source:
+    """Return a source of facts whose reading needs no settings."""
+    return Source(kind=kind, read=lambda transaction, _: read(transaction), seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What one check saw of one subject."""
+    """What one check saw of one subject; `value` is what was observed as a number, where it is one.
 
-    name: str
+    `subject` follows the invariant's name in that of the finding; empty where there is but one. `advice` replaces the
+    invariant's own.
+    """
+
     observed: str
     limit: str
     ok: bool
-    advice: str
+    subject: str = ""
+    value: float | None = None
+    advice: str = ""
 
 
 class Invariant(ABC):
-    """A fact that must hold while the fleet runs."""
+    """A fact that must hold while the fleet runs; the docstring says which.
 
+    `name` begins the names of its findings, `unit` is that of their values, `settings` are those that hold its limits.
+    """
+
+    name: ClassVar[str]
     group: ClassVar[str]
     severity: ClassVar[str]
+    advice: ClassVar[str]
+    unit: ClassVar[str] = ""
+    settings: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def judge(self, seen: Observation) -> Iterable[Verdict]:
         """Return a verdict for each subject."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The invariants of a group, in the order in which they are shown, and the facts that they look at."""
+
+    name: str
+    invariants: tuple[type[Invariant], ...]
+    sources: tuple[Source, ...]

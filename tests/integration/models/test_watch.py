@@ -17,6 +17,7 @@ from tracker.quant.features import FEATURE_SET
 from tracker.quant.learning.drift import distributions_of
 from tracker.quant.learning.watch import Action
 from tracker.quant.models.scorer import artifact_hash
+from tracker.runtime.findings import document as document_of
 from tracker.runtime.logging import get_logger
 from tracker.runtime.model_watch import KEPT, Look, watch_all
 from tracker.runtime.models_config import load_watch_limits
@@ -94,7 +95,7 @@ class Registry:
     async def findings(self) -> dict[str, dict[str, Any]]:
         self.clock.advance(60)
         await self.monitor.run_once()
-        models = (each for each in self.monitor.detail()["findings"] if each["group"] == "models")
+        models = (document_of(each) for each in self.monitor.findings() if each.group == "ml")
         return {each["name"]: each for each in models if each["name"].endswith(" swing")}
 
 

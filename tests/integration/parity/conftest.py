@@ -81,8 +81,8 @@ class Nights:
         settings = load_settings(MonitorSettings, {"services": ""})
         monitor = HealthMonitor(await self.open_as("health_monitor"), settings, FixedClock(CLOSED), get_logger("test"))
         await monitor.run_once()
-        found = next(each for each in monitor.detail()["findings"] if each["name"] == "parity holds")
-        return found["ok"], found["observed"]
+        found = next(each for each in monitor.findings() if each.name == "parity holds")
+        return found.ok, found.observed
 
     async def trader(self, **changes: Any) -> PaperTrader:
         settings = load_settings(PaperTraderSettings, {"signal_grace_seconds": None, **changes})

@@ -1,8 +1,10 @@
-"""The books of every account add up."""
+"""The books are right."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+
+from tracker.store.health.risk import BookFacts
 
 from services.health_monitor.invariants.base import Invariant, Observation, Verdict
 
@@ -10,17 +12,21 @@ from services.health_monitor.invariants.base import Invariant, Observation, Verd
 class LedgersBalance(Invariant):
     """Cash, positions, trades and equity are what fills and events say, and debits equal credits."""
 
-    group = "paper trading"
+    name = "ledger"
+    group = "risk"
     severity = "critical"
+    advice = (
+        "dashboards.account_balance says where, and `tracker verify parity` names the rows: they were changed by hand,"
+        " or the trader has a defect"
+    )
 
     def judge(self, seen: Observation) -> Iterable[Verdict]:
         """Return a verdict for each account that was checked."""
-        for name, check in sorted(seen.books.items()):
+        for name, check in sorted(seen.of(BookFacts).checks.items()):
             yield Verdict(
-                name=f"ledger {name}",
+                subject=name,
                 observed="balances" if check.ok else f"off by {check.difference:f}: {'; '.join(check.findings)}",
                 limit="0",
                 ok=check.ok,
-                advice="dashboards.account_balance says where, and `tracker verify parity` names the rows: they were"
-                " changed by hand, or the trader has a defect",
+                value=float(check.difference),
             )

@@ -6,32 +6,29 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from typing import ClassVar
 
+from tracker.store.health.ml import ModelFacts
 from tracker.store.model_performance import ModelState
 
 from services.health_monitor.invariants.base import Invariant, Observation, Verdict
 
 DAY_SECONDS = 86_400.0
-ADVICE = (
-    "`tracker models watch` has every criterion and demotes with --act, `tracker train` makes a candidate"
-)
 
 
 class ModelInvariant(Invariant):
     """Something of each strategy's champion; where there is none it is said, and nothing is wrong."""
 
-    group = "models"
+    group = "ml"
     severity = "warning"
+    advice = "`tracker models watch` has every criterion and demotes with --act, `tracker train` makes a candidate"
     about: ClassVar[str]
 
     def judge(self, seen: Observation) -> Iterable[Verdict]:
         """Return a verdict for each strategy that scans."""
-        for state in seen.models:
+        for state in seen.of(ModelFacts).models:
             observed, limit, ok = "no champion: the rule decides", "none", True
             if state.model_id is not None:
                 observed, limit, ok = self.look(state, seen)
-            yield Verdict(
-                name=f"model {self.about} {state.strategy}", observed=observed, limit=limit, ok=ok, advice=ADVICE
-            )
+            yield Verdict(subject=state.strategy, observed=observed, limit=limit, ok=ok)
 
     @abstractmethod
     def look(self, state: ModelState, seen: Observation) -> tuple[str, str, bool]:
@@ -41,6 +38,8 @@ class ModelInvariant(Invariant):
 class ModelAge(ModelInvariant):
     """What a champion was made of is not long ago, in event time."""
 
+    name = "model age"
+    settings = ("model_age_limit_days",)
     about = "age"
 
     def look(self, state: ModelState, seen: Observation) -> tuple[str, str, bool]:
@@ -67,10 +66,12 @@ class _Watched(ModelInvariant):
 class ModelCalibration(_Watched):
     """A champion's probabilities are what happens."""
 
+    name = "model calibration"
     about = "calibration"
 
 
 class ModelDrift(_Watched):
     """Features are distributed as they were when a champion was trained."""
 
+    name = "model drift"
     about = "drift"
