@@ -38,6 +38,8 @@ def main(ctx=None):
                 env={
                     "DATABASE_POOL_SIZE": "3",
                     "DATABASE_URL": preserve(),
+                    "MALLOC_MMAP_THRESHOLD_": "131072",
+                    "MALLOC_TRIM_THRESHOLD_": "131072",
                     "POLYGON_API_KEY": preserve(),
                     "RAILPACK_PYTHON_VERSION": "3.11",
                     "TRACKER_SOURCE": "polygon",
@@ -69,6 +71,8 @@ def main(ctx=None):
                 env={
                     "DATABASE_POOL_SIZE": "2",
                     "DATABASE_URL": preserve(),
+                    "MALLOC_MMAP_THRESHOLD_": "131072",
+                    "MALLOC_TRIM_THRESHOLD_": "131072",
                     "RAILPACK_PYTHON_VERSION": "3.11",
                     "TRACKER_SOURCE": "polygon",
                 },

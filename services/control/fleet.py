@@ -49,6 +49,9 @@ class FleetService(BaseModel):
     started_connections: int = Field(default=0, ge=0)
     role: Name | None = None
     secrets: tuple[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], ...] = ()
+    environment: Mapping[
+        Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], Annotated[str, Field(pattern=r"^[\w./:=-]+$")]
+    ] = Field(default_factory=dict[str, str])
     development_only: bool = False
 
     @model_validator(mode="after")

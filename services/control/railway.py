@@ -92,7 +92,7 @@ def _start(service: FleetService) -> str:
 
 def _variables(fleet: Fleet, service: FleetService) -> str:
     literals = {"RAILPACK_PYTHON_VERSION": fleet.railway.python_version, "TRACKER_SOURCE": "polygon"}
-    values = {name: _literal(value) for name, value in literals.items()}
+    values = {name: _literal(value) for name, value in (literals | dict(service.environment)).items()}
     if service.role is not None:
         values["DATABASE_POOL_SIZE"] = _literal(str(service.pool_size))
         values["DATABASE_URL"] = "preserve()"

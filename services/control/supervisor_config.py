@@ -54,6 +54,7 @@ def _service(service: FleetService, priority: int) -> str:
     variables = f',PORT="%(ENV_{service.port_variable})s"'
     if service.role is not None:
         variables += f',DATABASE_POOL_SIZE="{service.pool_size}"'
+    variables += "".join(f',{name}="{value}"' for name, value in sorted(service.environment.items()))
     return _program(
         service.name, " ".join(service.command), variables, service.restart, priority, STOP_SECONDS
     )
