@@ -15,6 +15,7 @@ from tracker.runtime.settings import environment, load_settings
 
 from services.control.account_app import account_app
 from services.control.config_app import config_app
+from services.control.doctor_app import doctor
 from services.control.labels_app import labels_app
 from services.control.models_app import models_app, train
 from services.control.order_app import flatten, order_app, orders
@@ -43,6 +44,7 @@ app.add_typer(retrain_app, name="retrain")
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
 app.command()(train)
+app.command()(doctor)
 app.add_typer(labels_app, name="labels")
 
 

@@ -32,6 +32,8 @@ PATIENCE_SECONDS = 8.0
 # Where no one can watch a table change, it is printed anew from time to time.
 QUIET_SECONDS = 30.0
 PAGES = ("dashboard", "health_monitor")
+# Its own sign of life is the time of its last look.
+MONITOR = "health_monitor"
 
 
 class ServiceNotUpError(TrackerError):
@@ -149,7 +151,7 @@ def _usual(source: Source, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _beats(service: FleetService) -> bool:
-    return service.role is not None and service.name not in PAGES
+    return service.role is not None and service.name != MONITOR
 
 
 def _step(console: Console, update: Progress, step: str) -> None:

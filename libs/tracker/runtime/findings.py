@@ -9,7 +9,8 @@ from typing import Any
 from tracker.store.health.findings import Finding, MonitorAge
 
 CRITICAL = "critical"
-GROUP = "error recovery"
+GROUPS = ("data pipeline", "strategies", "ml", "risk", "error recovery", "edge cases", "load")
+RECOVERY = "error recovery"
 
 
 def document(finding: Finding) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def monitor_finding(age: MonitorAge, now: datetime) -> Finding:
     seconds = age.age_seconds
     return Finding(
         name="monitor looks",
-        group=GROUP,
+        group=RECOVERY,
         severity=CRITICAL,
         observed="it has never looked" if seconds is None else f"{max(seconds, 0.0):.0f} s ago",
         limit="at least once" if age.limit_seconds is None else f"{age.limit_seconds:.0f} s",
@@ -45,6 +46,6 @@ def monitor_finding(age: MonitorAge, now: datetime) -> Finding:
 def database_finding(reason: str, now: datetime) -> Finding:
     """Return that nothing can be known, since the database cannot be asked."""
     return Finding(
-        name="database reachable", group=GROUP, severity=CRITICAL, observed=reason, limit="it answers", ok=False,
+        name="database reachable", group=RECOVERY, severity=CRITICAL, observed=reason, limit="it answers", ok=False,
         since=now, advice="look at the database's own status page or log; `tracker up` starts an embedded one",
     )
