@@ -11,9 +11,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
+from tracker.domain.clock import SystemClock
 from tracker.store.database import Database
 from tracker.store.embedded import EmbeddedPostgres
 from tracker.store.migrate import migrate
+from tracker.testing.filled_database import Filled, fill_database
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 TEMPLATE = "template_migrated"
@@ -53,6 +55,15 @@ async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
         yield named(postgres, name)
     finally:
         await run_as_admin(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def filled(postgres: EmbeddedPostgres) -> tuple[str, Filled]:
+    """Connection string of a database with four days of a fleet's life, and what is in it; for tests that only read."""
+    asyncio.run(run_as_admin(postgres, "CREATE DATABASE filled"))
+    url = named(postgres, "filled")
+    migrate(url)
+    return url, asyncio.run(fill_database(url, now=SystemClock().now(), days=4))
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ class DataCollector:
         alert = str(failure) if failure is not None and failure.needs_person else None
         return {
             "source": self._feed.vendor,
+            "market": self._settings.source,
             **self._tenure.detail(),
             "stream_failures": self._stream.failures,
             "symbols": len(self._roster.instruments),
