@@ -7,6 +7,7 @@ from pathlib import Path
 from tracker.domain.errors import ConfigError
 from tracker.quant.features.catalogue import DECISION_TIMEFRAMES
 from tracker.runtime.accounts import load_accounts
+from tracker.runtime.labels import load_label_params
 from tracker.runtime.live_model import load_threshold
 from tracker.runtime.maintenance_rules import load_maintenance_rules
 from tracker.runtime.models_config import load_models_config, load_watch_limits
@@ -26,6 +27,7 @@ def check_configs(config_dir: Path, strategies_dir: Path) -> list[str]:
     load_maintenance_rules(config_dir)
     load_shadow_config(config_dir)
     load_threshold(config_dir)
+    load_label_params(config_dir)
     load_models_config(config_dir)
     load_watch_limits(config_dir)
     rules = load_rules(strategies_dir)

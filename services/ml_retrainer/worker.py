@@ -104,7 +104,7 @@ def _tell_defect(log: Logger, error: Exception, most: int) -> None:
         log.error("the worker needs more memory than it may", action="worker_too_large", limit=limit)
         say({"event": "failed", "error": f"the worker needs more than {limit}", "retryable": False, "memory": True})
         return
-    log.error("the worker crashed", action="worker_crashed")
+    log.error("the worker crashed", action="worker_crashed", exc_info=error)
     say({"event": "failed", "error": f"{type(error).__name__}: {error}", "retryable": False})
 
 

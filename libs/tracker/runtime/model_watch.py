@@ -131,7 +131,7 @@ async def _demote(transaction: Transaction, model: StoredModel, watched: Watched
         else:
             await crown_model(transaction, before, "demote", by, reason)
             return before.model_id
-    await retire_model(transaction, model, by, reason)
+    await retire_model(transaction, model, by, reason, "demote")
     return None
 
 

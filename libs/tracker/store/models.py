@@ -169,12 +169,17 @@ async def crown_model(transaction: Transaction, model: StoredModel, action: str,
     await transaction.notify(MODELS_CHANNEL, f"{model.strategy} {model.model_id}")
 
 
-async def retire_model(transaction: Transaction, model: StoredModel, made_by: str, reason: str) -> None:
-    """Take a model out of use; a champion leaves its place empty; the caller holds `lock_models`."""
+async def retire_model(
+    transaction: Transaction, model: StoredModel, made_by: str, reason: str, action: str = "retire"
+) -> None:
+    """Take a model out of use; a champion leaves its place empty; the caller holds `lock_models`.
+
+    `action` is retire, or demote where it failed and nobody takes its place.
+    """
     await transaction.execute("models.retire", model.model_id)
     champion = await read_champion_id(transaction, model.strategy)
     await transaction.execute(
-        "models.note_event", model.strategy, "retire", model.model_id, champion, made_by, reason
+        "models.note_event", model.strategy, action, model.model_id, champion, made_by, reason
     )
     await transaction.notify(MODELS_CHANNEL, f"{model.strategy} {model.model_id}")
 

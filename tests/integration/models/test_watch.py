@@ -173,7 +173,7 @@ async def test_a_failing_champion_gives_its_place_to_the_one_before_and_then_to_
         (second, "keep", False), (second, "demote", False), (second, "demote", True), (first, "demote", True),
     ]  # fmt: skip
     events = await registry.fetch("SELECT action, reason FROM tracker.model_events ORDER BY event_id")
-    assert [each["action"] for each in events] == ["promote", "promote", "demote", "retire"]
+    assert [each["action"] for each in events] == ["promote", "promote", "demote", "demote"]
     assert "mean net return of a trade" in events[2]["reason"]
 
 

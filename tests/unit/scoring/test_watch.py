@@ -143,6 +143,8 @@ def test_drift_without_rows() -> None:
     [
         ("window_days = 30 ", "window_days = 0 ", "watch.*window_days"),
         ("max_ks = 0.15", "max_kss = 0.15", "watch.*max_ks"),
+        ("notional = 2000.0", "notional = -1", "models.toml: labels.*notional"),
+        ('setups = "all"', 'setups = "some"', "models.toml: labels.*setups"),
         ("threshold = 0.55", "threshold = 1.55", "threshold"),
     ],
 )

@@ -86,7 +86,9 @@ def _judged(looks: Looks, found: SymbolRows, model: Model) -> Looks:
 def symbol_rows(
     markets: Sequence[SymbolMarket], names: Sequence[str], timeframe: Timeframe, span: Span
 ) -> Iterator[SymbolRows]:
-    """Compute the named features at every close of a span, symbol after symbol; as look_at."""
+    """Compute the named features at every close of a span, symbol after symbol; as look_at. None without markets."""
+    if not markets:
+        return
     first_ts = span.first - timeframe.seconds + 1
     reference = reference_of({each.instrument.symbol: each.instrument.symbol_id for each in markets})
     groups = [list(markets)] if needs_all_symbols(names) else [[each] for each in markets]
