@@ -9,6 +9,7 @@ if __name__ == "__main__":
     main(
         "dashboard",
         DashboardSettings,
-        lambda settings, database, clock, log: Dashboard(database, settings, clock),
+        lambda settings, database, clock, log: Dashboard(database, settings, clock, log),
         role="tracker_dashboard",
+        websockets=True,
     )

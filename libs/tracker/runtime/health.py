@@ -16,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from tracker.domain.errors import PortInUseError
 
+STOP_SECONDS = 2
 HealthReport: TypeAlias = dict[str, Any]
 
 
@@ -91,15 +92,25 @@ def listening_socket(service: str, host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, service: str, host: str, port: int) -> AsyncIterator[int]:
-    """Serve `app` while the block runs; yields the port in use.
+async def serving(
+    app: FastAPI, service: str, host: str, port: int, *, websockets: bool = False
+) -> AsyncIterator[int]:
+    """Serve `app` while the block runs; yields the port in use. Websockets cost memory, so they are asked for.
 
     Raises PortInUseError, or what kept the server from starting.
     """
     bound = listening_socket(service, host, port)
     # Its own lines are not JSON, and say no more than ours.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="websockets-sansio" if websockets else "none",
+        # What a viewer still holds open must not keep the service from draining.
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[bound]))
     try:

@@ -66,7 +66,7 @@ class WebService(Service, Protocol):
     """A service with pages of its own beside the health endpoints."""
 
     def mount(self, app: FastAPI) -> None:
-        """Add its routes."""
+        """Add its routes, and to the lifespan of `app` what must run before and after them."""
         ...
 
 
@@ -76,13 +76,14 @@ def main(
     build: Callable[[S, Database, Clock, Logger], Service],
     *,
     role: str,
+    websockets: bool = False,
 ) -> None:
     """Run a service until it is told to stop; a fatal error is one sentence and exit code 2."""
     log = configure_logging(service)
     try:
         settings = load_settings(kind)
         log = configure_logging(service, settings.log_level)
-        asyncio.run(_run(service, settings, build, role, log))
+        asyncio.run(_run(service, settings, build, role, log, websockets=websockets))
     except TrackerError as error:
         log.error(
             "the service cannot go on", action="service_failed", error=str(error), kind=type(error).__name__
@@ -101,6 +102,8 @@ async def _run(
     build: Callable[[S, Database, Clock, Logger], Service],
     role: str,
     log: Logger,
+    *,
+    websockets: bool,
 ) -> None:
     if settings.database_url is None:
         raise ConfigError("environment: DATABASE_URL is missing")
@@ -112,7 +115,7 @@ async def _run(
     pulse = Pulse(service=name, started_at=clock.now())
     # Before the database is there: /livez must answer, and /readyz say what is missing.
     app = health_app(name, pulse.ready, pulse.report)
-    async with serving(app, name, settings.host, settings.port) as port:
+    async with serving(app, name, settings.host, settings.port, websockets=websockets) as port:
         database = await _open_patiently(name, settings, role, stop, log)
         if database is None:
             return
@@ -124,7 +127,9 @@ async def _run(
             log.info(
                 "the service runs", action="service_started", port=port, pid=os.getpid(), instance=pulse.instance
             )
-            await _with_companions(service, settings, database, clock, pulse, stop, log)
+            # The server took the app before there was a service: its lifespan is that of the service.
+            async with app.router.lifespan_context(app):
+                await _with_companions(service, settings, database, clock, pulse, stop, log)
             log.info("the service stopped", action="service_stopped")
         finally:
             await database.close()
