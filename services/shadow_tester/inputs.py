@@ -18,11 +18,13 @@ from tracker.quant.bars import BarArrays
 from tracker.quant.bulk.desk import Market
 from tracker.quant.features import FEATURE_SET
 from tracker.quant.frame import FeatureFrame
+from tracker.quant.models.scoring import Model
 from tracker.quant.portfolio.book import seconds_of
 from tracker.quant.shadow.accounts import longest_memory
+from tracker.quant.shadow.deciders import ValuesOf
 from tracker.quant.shadow.engine import Rows
 from tracker.quant.strategies.inputs import WithIndicators, features_read
-from tracker.runtime.looks import ScanInputs, bar_arrays, inputs_of, joined, reads_from
+from tracker.runtime.looks import ScanInputs, bar_arrays, features_of, inputs_of, joined, reads_from
 from tracker.runtime.shadow_config import Swarm
 from tracker.store.bars import BarTable
 from tracker.store.database import Transaction
@@ -37,11 +39,15 @@ _NO_BARS = BarArrays(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """The rows of all symbols at all closes; `frame_of` returns their frame as some parameters need it."""
+    """The rows of all symbols at all closes; `frame_of` returns their frame as some parameters need it.
+
+    `values_of` returns the features (k, F) of some rows as a model reads them.
+    """
 
     closes: NDArray[np.int64]
     rows: Rows
     frame_of: Callable[[Any], FeatureFrame]
+    values_of: ValuesOf
     market: Market
 
 
@@ -68,20 +74,25 @@ async def read_seen(
         ids = [each.symbol_id for each in looked]
         return [inputs_of(number, own, features[number], bars[number], begin) for number in ids]
 
-    rows, order = _rows(inputs(config.params), {each.symbol_id: row for row, each in enumerate(instruments)})
+    own = inputs(config.params)
+    rows, order = _rows(own, {each.symbol_id: row for row, each in enumerate(instruments)})
     closes = np.arange(begin, seconds_of(end), frame.seconds, dtype=np.int64) + frame.seconds
     names = features_read(config.rule)
+
+    def values_of(model: Model, some: NDArray[np.int64]) -> NDArray[np.float32]:
+        return model.arranged(features_of(own, order[some]), FEATURE_SET.names)
+
     whole: list[FeatureFrame] = []
 
     def frame_of(params: Any) -> FeatureFrame:
         if isinstance(config.rule, WithIndicators):
             return joined(inputs(params), names).frame.take(order)
         if not whole:
-            whole.append(joined(inputs(params), names).frame.take(order))
+            whole.append(joined(own, names).frame.take(order))
         return whole[0]
 
     market = await _market(transaction, swarm, instruments, first, end)
-    return Seen(closes=closes, rows=rows, frame_of=frame_of, market=market)
+    return Seen(closes=closes, rows=rows, frame_of=frame_of, values_of=values_of, market=market)
 
 
 def _rows(inputs: Sequence[ScanInputs], place: dict[int, int]) -> tuple[Rows, NDArray[np.int64]]:

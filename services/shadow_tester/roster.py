@@ -71,6 +71,8 @@ def _numbered(variations: Sequence[Variation], stored: dict[str, StoredVariation
 
 def _row(variation: Variation, number: int) -> VariationRow:
     rules: dict[str, Any] = _RULES.dump_python(variation.rules, mode="json")
+    if variation.min_confidence is not None:
+        rules["model"] = {"min_confidence": variation.min_confidence}
     return VariationRow(
         id=variation.id,
         strategy=variation.strategy.value,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tracker.quant.execution import REASONS
 from tracker.quant.portfolio.book import moment_of
+from tracker.quant.shadow.deciders import Decider, decider_at
 from tracker.quant.shadow.engine import ClosedTrades
 from tracker.quant.shadow.evaluation import Found
 from tracker.store.shadow import ScanRow
@@ -17,8 +18,17 @@ from tracker.store.shadow import ScanRow
 from services.shadow_tester.inputs import Seen
 
 
-def scans_of(found: Found | None, seen: Seen, numbers: NDArray[np.int64]) -> Iterator[ScanRow]:
-    """Yield a row for each close: which variations, by their number, had a signal in which symbol."""
+def scans_of(
+    found: Found | None,
+    held: NDArray[np.int64],
+    deciders: Sequence[Decider],
+    seen: Seen,
+    numbers: NDArray[np.int64],
+) -> Iterator[ScanRow]:
+    """Yield a row for each close: which variations, by their number, had a signal in which symbol.
+
+    `held` are the rows of signals that a model of `deciders` held back.
+    """
     size = int(numbers.max()) + 1
     for close in seen.closes.tolist():
         begin, end = np.searchsorted(seen.rows.decided_at, (close, close + 1)).tolist()
@@ -32,6 +42,8 @@ def scans_of(found: Found | None, seen: Seen, numbers: NDArray[np.int64]) -> Ite
             signals=int(np.count_nonzero(bits)),
             signalling=int(np.count_nonzero(bits.any(axis=1))),
             symbol_ids=seen.rows.symbol_ids[begin:end].tolist(),
+            model_id=None if (model := decider_at(deciders, close)) is None else model.model_id,
+            held_back=int(np.count_nonzero((held >= begin) & (held < end))),
             bitmap=zlib.compress(np.packbits(bits).tobytes(), level=1),
         )
 

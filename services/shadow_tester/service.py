@@ -17,7 +17,7 @@ from tracker.runtime.lease import Lease, holder_name
 from tracker.runtime.logging import Logger
 from tracker.runtime.settings import environment
 from tracker.store.database import Database
-from tracker.store.shadow import Behind, is_ready, read_behind
+from tracker.store.shadow import Behind, read_behind, read_scanned
 
 from services.shadow_tester.settings import ShadowTesterSettings
 
@@ -74,7 +74,7 @@ class ShadowService:
         self._lease = Lease(database, LEASE, self.name, holder_name(), settings.lease_seconds, clock)
         self._leadership = Leadership(self._lease, settings.lease_seconds, log)
         self._work = work
-        self._began = False
+        self._began: frozenset[str] = frozenset()
         self._behind: list[Behind] = []
         self._last: Event = {}
         self._seconds: dict[str, float] = {}
@@ -90,18 +90,23 @@ class ShadowService:
             "last_seconds": self._seconds,
             "one_by_one": one_by_one,
         }
+        troubles = list(self._last.get("troubles", []))
         if one_by_one:
-            detail["trouble"] = f"tried one variation at a time, which is slow: {', '.join(one_by_one)}"
+            troubles.append(f"tried one variation at a time, which is slow: {', '.join(one_by_one)}")
+        if troubles:
+            detail["trouble"] = "; ".join(troubles)
         return detail
 
     async def run_once(self) -> bool:
         """Have what is due done by a worker; return whether there may be more at once."""
         if not await self._leadership.lead():
             return False
-        if not await self._due():
+        scanned = await self._look()
+        # With strategies that are scanned for the first time nobody has made a beginning yet.
+        if not any(each.closes for each in self._behind) and scanned <= self._began:
             return False
         await self._while_held()
-        self._began = True
+        self._began |= scanned
         await self._look()
         return False
 
@@ -110,21 +115,14 @@ class ShadowService:
         del wake
         await self._leadership.give_back_at_end()
 
-    async def _due(self) -> bool:
-        """Tell whether a worker is wanted: a close waits, or nobody has looked at the configuration yet."""
-        await self._look()
-        if any(each.closes for each in self._behind):
-            return True
-        if self._began:
-            return False
-        async with self._database.transaction() as transaction:
-            return await is_ready(transaction)
-
-    async def _look(self) -> None:
+    async def _look(self) -> frozenset[str]:
+        """Read what waits; return the strategies that are scanned."""
         async with self._database.transaction() as transaction:
             self._behind = await read_behind(transaction)
+            scanned = await read_scanned(transaction)
         for each in self._behind:
             BEHIND.labels(each.strategy).set(each.closes)
+        return scanned
 
     async def _while_held(self) -> None:
         """Let the worker work while the lease is renewed; where it is lost, the worker ends."""

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
+from numpy.typing import NDArray
 from tracker.domain.instrument import Instrument
+from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.compiled import resume, trade_many
 from tracker.quant.portfolio.book import moment_of, seconds_of
 from tracker.quant.shadow.accounts import VERSION, open_accounts, packed, restore, rungs_of
+from tracker.quant.shadow.deciders import Decider, decider_at, minimums_of, under_models
 from tracker.quant.shadow.engine import Step, Swarming
 from tracker.quant.shadow.evaluation import BlockRule, Found
 from tracker.quant.shadow.periods import packed_period
@@ -21,6 +25,7 @@ from tracker.store.bars import Watermark, read_watermarks
 from tracker.store.database import Database, Transaction
 from tracker.store.features import read_feature_watermarks
 from tracker.store.fence import Fence
+from tracker.store.paper import ScanWatermark, read_scan_watermarks
 from tracker.store.shadow import (
     ReturnsRow,
     ShadowCursor,
@@ -39,6 +44,7 @@ from tracker.store.symbols import read_symbols
 
 from services.shadow_tester.inputs import Seen, read_seen
 from services.shadow_tester.judging import judge
+from services.shadow_tester.past_models import PastModels
 from services.shadow_tester.roster import Roster, enrol
 from services.shadow_tester.rows import scans_of, trade_columns
 
@@ -51,6 +57,8 @@ class Report:
     closed_through: str | None = None
     closes: int = 0
     signals: int = 0
+    held_back: int = 0
+    model_id: int | None = None
     trades: int = 0
     outcomes: int = 0
     seconds: dict[str, float] = field(default_factory=dict[str, float])
@@ -65,11 +73,15 @@ class _Kept:
     symbols: tuple[str, ...]
     looking: BlockRule
     swarming: Swarming
+    minimums: NDArray[np.float64]
     blocks: dict[int, bytes]
 
 
 class ShadowTester:
-    """Tries the closes that are due; what is written depends on stored bars, features and configs alone."""
+    """Tries the closes that the scanners have decided on.
+
+    What is written depends on stored bars, features, configs, models and which of them decided, alone.
+    """
 
     def __init__(
         self,
@@ -89,7 +101,13 @@ class ShadowTester:
         self._hours = outcomes_every_hours
         self._fence = fence
         self._kept: dict[str, _Kept] = {}
+        self._models = PastModels()
         self.report = Report()
+
+    @property
+    def troubles(self) -> list[str]:
+        """What a person must look at: models that decided and cannot be used any more."""
+        return sorted(self._models.troubles.values())
 
     @property
     def variations(self) -> dict[str, int]:
@@ -127,11 +145,12 @@ class ShadowTester:
         features = await read_feature_watermarks(transaction)
         bars = await read_watermarks(transaction)
         instruments = await read_symbols(transaction)
+        scans = await read_scan_watermarks(transaction)
         due: list[tuple[datetime, str]] = []
         for name, swarm in self._swarms.items():
             frame = swarm.config.timeframe
             cursor = cursors.get(name)
-            through = _through(frame, features, bars, instruments)
+            through = _through(swarm, features, bars, instruments, scans)
             first = cursor.closed_through if cursor else (bars[frame].opened_at if frame in bars else None)
             if first is not None and through is not None and first < through:
                 due.append((first, name))
@@ -143,16 +162,19 @@ class ShadowTester:
         bars = await read_watermarks(transaction)
         cursor = await self._locked(transaction, swarm, bars)
         instruments = sorted(await read_symbols(transaction), key=lambda each: each.symbol)
-        through = _through(config.timeframe, await read_feature_watermarks(transaction), bars, instruments)
+        features, scans = await read_feature_watermarks(transaction), await read_scan_watermarks(transaction)
+        through = _through(swarm, features, bars, instruments, scans)
         end = min(through or cursor.closed_through, cursor.closed_through + self._closes * config.timeframe.duration)
         kept = await self._restored(transaction, swarm, cursor, instruments)
         seen = await read_seen(transaction, swarm, instruments, cursor.closed_through, end)
+        deciders = await self._models.deciders(transaction, config.strategy, cursor.closed_through, end)
         read = time.perf_counter()
-        found = kept.looking.evaluate(seen.frame_of) if len(seen.rows.decided_at) else None
+        found, held = _signals(kept, seen, deciders)
         looked = time.perf_counter()
         step = kept.swarming.advance(found, seen.rows, seen.market, seconds_of(cursor.closed_through), seconds_of(end))
         traded = time.perf_counter()
-        await self._write(transaction, strategy, kept, seen, found, step)
+        await write_shadow_scans(transaction, strategy, scans_of(found, held, deciders, seen, kept.roster.numbers))
+        await self._write(transaction, strategy, kept, step)
         await advance_cursor(transaction, strategy, end, swarm.hash)
         kept.closed_through = end
         self._kept[strategy] = kept
@@ -161,6 +183,8 @@ class ShadowTester:
             closed_through=end.isoformat(),
             closes=len(seen.closes),
             signals=0 if found is None else len(found),
+            held_back=len(held),
+            model_id=None if (model := decider_at(deciders, seconds_of(end))) is None else model.model_id,
             trades=len(step.trades),
             seconds={
                 "reading": round(read - begun, 4),
@@ -204,14 +228,12 @@ class ShadowTester:
             symbols=symbols,
             looking=looking,
             swarming=Swarming(roster.variations, accounts, resume, trade_many),
+            minimums=minimums_of(roster.variations),
             blocks={each.block: each.data for each in stored},
         )
 
-    async def _write(
-        self, transaction: Transaction, strategy: str, kept: _Kept, seen: Seen, found: Found | None, step: Step
-    ) -> None:
+    async def _write(self, transaction: Transaction, strategy: str, kept: _Kept, step: Step) -> None:
         numbers = kept.roster.numbers
-        await write_shadow_scans(transaction, strategy, scans_of(found, seen, numbers))
         await write_shadow_trades(transaction, trade_columns(step.trades, kept.roster.ids))
         for name, periods in (("1h", step.hours), ("1d", step.days)):
             packs = [(moment_of(each.ends_at), *packed_period(each, numbers)) for each in periods]
@@ -237,19 +259,35 @@ class ShadowTester:
             closed_through=report.closed_through,
             closes=report.closes,
             signals=report.signals,
+            held_back=report.held_back,
+            model=report.model_id,
             trades=report.trades,
             seconds=report.seconds,
         )
 
 
+def _signals(kept: _Kept, seen: Seen, deciders: Sequence[Decider]) -> tuple[Found | None, NDArray[np.int64]]:
+    """Return the signals of all variations, None without a row, and the rows of those that models held back."""
+    if not len(seen.rows.decided_at):
+        return None, np.empty(0, dtype=np.int64)
+    found = kept.looking.evaluate(seen.frame_of)
+    return under_models(found, seen.rows.decided_at, deciders, seen.values_of, kept.minimums)
+
+
 def _through(
-    frame: Timeframe,
+    swarm: Swarm,
     features: dict[Timeframe, datetime],
     bars: dict[Timeframe, Watermark],
     instruments: Sequence[Instrument],
+    scans: dict[Strategy, ScanWatermark],
 ) -> datetime | None:
-    """Return the last close of `frame` for which features and every symbol's finest bars are complete."""
-    if frame not in features:
+    """Return the last close with features and every symbol's finest bars on which the scanner has decided.
+
+    Only then is it known by which model.
+    """
+    frame, strategy = swarm.config.timeframe, swarm.config.strategy
+    if frame not in features or strategy not in scans:
         return None
     finest = {each.base_timeframe for each in instruments} & bars.keys()
-    return frame.floor(min([features[frame], *(bars[each].closed_through for each in finest)]))
+    known = (features[frame], scans[strategy].closed_through, *(bars[each].closed_through for each in finest))
+    return frame.floor(min(known))

@@ -94,7 +94,10 @@ async def swarms_of(database: Database, config_dir: Path, rules: Rules) -> list[
 
 
 def _facts(tester: ShadowTester) -> dict[str, Any]:
-    return {**asdict(tester.report), "variations": tester.variations, "one_by_one": tester.one_by_one}
+    return {
+        **asdict(tester.report), "variations": tester.variations, "one_by_one": tester.one_by_one,
+        "troubles": tester.troubles,
+    }  # fmt: skip
 
 
 def _say(event: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from tracker.runtime.logging import Logger
 from tracker.runtime.looks import ScanInputs, Together, features_of, inputs_of, joined, look, reads_from
 from tracker.runtime.strategies import StrategyConfig
 from tracker.store.bars import BarTable, read_watermarks
+from tracker.store.champions import note_champion
 from tracker.store.config_versions import CONFIG_CHANNEL
 from tracker.store.database import Database, Transaction
 from tracker.store.features import (
@@ -139,6 +140,7 @@ class StrategyScanner:
             )
             await write_predictions(transaction, self._config.strategy, self._config.hash, found.predictions)
             await write_signals(transaction, self._config.timeframe, found.signals)
+            await self._note_champion(transaction, first)
             await advance_scan_watermark(transaction, self._config.strategy, self._config.timeframe, end)
             await transaction.commit()
         self._count(found, end)
@@ -172,6 +174,14 @@ class StrategyScanner:
             if self._model_told is not None:
                 self._log.error("the champion cannot be used", action="model_refused", error=self._model_told,
                                 strategy=self._config.strategy.value, in_force="rule")
+
+    async def _note_champion(self, transaction: Transaction, after: datetime) -> None:
+        """Keep which model decides on closes later than `after`, also where no look asks it: others ask for more."""
+        champion = None if self._model is None else self._model.champion
+        await note_champion(
+            transaction, self._config.strategy.value, after, None if champion is None else champion.model_id,
+            None if champion is None else champion.threshold,
+        )  # fmt: skip
 
     async def _due(self, transaction: Transaction) -> tuple[datetime, datetime, datetime] | None:
         """Return (scanned through, scan through now, features complete through), None where nothing is due."""

@@ -36,6 +36,7 @@ WRITERS: Mapping[str, str] = {
     "signals": "strategy_scanner",
     "scan_watermarks": "strategy_scanner",
     "predictions": "strategy_scanner",
+    "scan_champions": "strategy_scanner",
     "accounts": "paper_trader",
     "orders": "paper_trader",
     "fills": "paper_trader",

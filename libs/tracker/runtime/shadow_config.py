@@ -26,6 +26,8 @@ from tracker.runtime.strategies import Rules, StrategyConfig, load_strategy
 from tracker.runtime.trading_rules import load_trading_rules
 
 FILE = "shadow.toml"
+# The one thing that a variation may ask of a model.
+MIN_CONFIDENCE = "min_confidence"
 # Draws that contradict themselves, such as a low above its high, are drawn again, but not for ever.
 MOST_REDRAWS = 50
 
@@ -34,7 +36,7 @@ class VariationSet(BaseModel):
     """Variations of one strategy: `count` draws of the axes, or without it every combination of them.
 
     `params` are axes of the strategy's parameters, `trading` of the rules of trading by their path, such as
-    risk.sizing.risk_per_trade.
+    risk.sizing.risk_per_trade, and `model` of what is asked of a model: min_confidence.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,11 +46,12 @@ class VariationSet(BaseModel):
     count: int | None = Field(default=None, ge=1)
     params: Mapping[str, Axis] = {}
     trading: Mapping[str, Axis] = {}
+    model: Mapping[str, Axis] = {}
 
     @model_validator(mode="after")
     def _check_axes(self) -> VariationSet:
-        if not self.params and not self.trading:
-            raise ValueError(f"{self.name}: varies neither params nor trading")
+        if not self.params and not self.trading and not self.model:
+            raise ValueError(f"{self.name}: varies neither params nor trading nor model")
         if self.name in (LIVE, UNCHANGED):
             raise ValueError(f"{self.name} is the name of a configuration that is always tried")
         return self
@@ -152,7 +155,7 @@ class _Maker:
 
     def make(self, wanted: VariationSet, rng: np.random.Generator) -> Iterator[Variation]:
         """Yield the variations of a set; raises ConfigError."""
-        axes = {**wanted.params, **wanted.trading}
+        axes = {**wanted.params, **wanted.trading, **{f"model.{name}": axis for name, axis in wanted.model.items()}}
         whole = self._check(wanted)
         if wanted.count is None:
             try:
@@ -201,19 +204,25 @@ class _Maker:
             whole[name] = isinstance(value, int)
             for end in ends_of(axis):
                 self._trading(wanted.name, {name: end})
-        return whole
+        return whole | _check_model(where, wanted.model)
 
     def _split(self, wanted: VariationSet, point: Mapping[str, Number]) -> Variation:
         params = {name: value for name, value in point.items() if name in wanted.params}
-        return self._variation(wanted.name, params, {name: point[name] for name in wanted.trading})
+        least = point.get(f"model.{MIN_CONFIDENCE}")
+        return self._variation(wanted.name, params, {name: point[name] for name in wanted.trading}, least)
 
-    def _variation(self, source: str, params: Mapping[str, Number], trading: Mapping[str, Number]) -> Variation:
+    def _variation(
+        self, source: str, params: Mapping[str, Number], trading: Mapping[str, Number], least: Number | None = None
+    ) -> Variation:
         plain = {**self._plain_params, **params}
         try:
             checked = self._params.validate_python(plain)
         except ValidationError as error:
             raise ConfigError(describe(f"{self._path}: set {source}: params", error)) from None
         rules, rules_hash = self._trading(source, trading)
+        asked: dict[str, float] = {} if least is None else {f"model.{MIN_CONFIDENCE}": float(least)}
+        if asked:
+            rules_hash = hash_of({"rules": rules_hash, **asked})
         config_hash = _canonical({"timeframe": self._config.timeframe.value, "params": asdict(checked)})
         changed = {name: value for name, value in plain.items() if value != self._live_params.get(name)}
         moved = {name: value for name, value in trading.items() if value != _at(self._plain_rules, name)}
@@ -226,7 +235,8 @@ class _Maker:
             config_hash=config_hash,
             rules_hash=rules_hash,
             source=source,
-            changes=changed | moved,
+            changes=changed | moved | asked,
+            min_confidence=None if least is None else float(least),
         )
 
     def _trading(self, source: str, changes: Mapping[str, Number]) -> tuple[TradingRules, str]:
@@ -246,6 +256,17 @@ class _Maker:
 def _canonical(plain: Mapping[str, Any]) -> str:
     # As config_hash does it, without looking the shape up anew for each of thousands.
     return hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def _check_model(where: str, axes: Mapping[str, Axis]) -> dict[str, bool]:
+    """Return which axes of what is asked of a model are of integers: none; raises ConfigError naming a wrong one."""
+    for name, axis in axes.items():
+        if name != MIN_CONFIDENCE:
+            raise ConfigError(f"{where}: model.{name}: only {MIN_CONFIDENCE} is asked of a model")
+        for end in ends_of(axis):
+            if not 0 <= end < 1:
+                raise ConfigError(f"{where}: model.{name} = {end}: a probability from 0 to below 1 is wanted")
+    return {f"model.{name}": False for name in axes}
 
 
 def _at(plain: Mapping[str, Any], path: str) -> Any:

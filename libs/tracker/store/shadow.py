@@ -73,13 +73,18 @@ class StateBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanRow:
-    """Which variations had a signal at a close; `bitmap` has a bit for each variation and symbol."""
+    """Which variations had a signal at a close; `bitmap` has a bit for each variation and symbol.
+
+    `held_back` signals are not among them: model `model_id` held them back.
+    """
 
     decided_at: datetime
     variations: int
     signals: int
     signalling: int
     symbol_ids: Sequence[int]
+    model_id: int | None
+    held_back: int
     bitmap: bytes
 
 
@@ -130,9 +135,9 @@ async def read_behind(transaction: Transaction) -> list[Behind]:
     return [Behind(**dict(row)) for row in await transaction.fetch("shadow.behind")]
 
 
-async def is_ready(transaction: Transaction) -> bool:
-    """Tell whether there are features at all."""
-    return await transaction.fetch_value("shadow.is_ready")
+async def read_scanned(transaction: Transaction) -> frozenset[str]:
+    """Return the strategies that have decided on any close."""
+    return frozenset(row["strategy"] for row in await transaction.fetch("shadow.scanned"))
 
 
 async def read_variations(transaction: Transaction, strategy: str) -> list[StoredVariation]:
@@ -206,6 +211,8 @@ async def write_shadow_scans(transaction: Transaction, strategy: str, scans: Ite
                 each.signalling,
                 list(each.symbol_ids),
                 each.bitmap,
+                each.model_id,
+                each.held_back,
             )
             for each in scans
         ],

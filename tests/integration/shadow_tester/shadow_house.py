@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tracker.domain.signal import Strategy
-from tracker.domain.timeframe import Timeframe
+from tracker.domain.timeframe import EPOCH, Timeframe
+from tracker.quant.features import FEATURE_SET
+from tracker.quant.models.scorer import artifact_hash
 from tracker.runtime.logging import get_logger
 from tracker.runtime.settings import PROJECT_ROOT, load_settings
 from tracker.runtime.shadow_config import load_shadow_config, load_swarms
@@ -20,8 +22,11 @@ from tracker.runtime.strategies import RULES
 from tracker.store.bars import BarTable, advance_watermark, roll_up
 from tracker.store.database import Database
 from tracker.store.imports import merge_history
+from tracker.store.models import NewModel, add_model, crown_model, read_model, retire_model
+from tracker.store.scans import advance_scan_watermark
 from tracker.store.symbols import read_symbols, write_symbols
 from tracker.testing.builders import make_instrument
+from tracker.testing.models import make_artifact
 
 from services.feature_calculator.service import FeatureCalculator
 from services.feature_calculator.settings import FeatureSettings
@@ -30,6 +35,8 @@ from services.shadow_tester.tester import ShadowTester
 OPENED = datetime(2022, 1, 18, 6, tzinfo=UTC)
 HISTORY = OPENED - timedelta(days=8)
 DAYS = 5
+# What the scanners and the shadow ask a model for: between what the made-up models give most setups.
+THRESHOLD = 0.5
 TABLES = (
     "shadow_cursor", "shadow_outcomes", "shadow_returns", "shadow_state", "shadow_testing_scans",
     "shadow_testing_trades", "shadow_variations",
@@ -119,8 +126,8 @@ class ShadowHouse:
                     await roll_up(transaction, timeframe, timeframe.floor(first), end, [self.ids[symbol]])
             await transaction.commit()
 
-    async def close(self, through: datetime) -> None:
-        """Declare bars complete and compute their features."""
+    async def close(self, through: datetime, *, scanned: bool = True) -> None:
+        """Declare bars complete and compute their features, and declare them scanned without a model."""
         async with self.owner.transaction() as transaction:
             for timeframe in (Timeframe.D1, Timeframe.H1, Timeframe.M15, Timeframe.M1):
                 first, end = timeframe.floor(self.opened), timeframe.floor(through)
@@ -129,6 +136,41 @@ class ShadowHouse:
             await transaction.commit()
         while await self.calculator.run_once():
             pass
+        if scanned:
+            await self.scan(through)
+
+    async def scan(self, through: datetime) -> None:
+        """Declare closes decided on by all strategies."""
+        async with self.owner.transaction() as transaction:
+            for strategy in strategies(self):
+                await advance_scan_watermark(transaction, strategy, Timeframe.M15, Timeframe.M15.floor(through))
+            await transaction.commit()
+
+    async def add_model(self, strategy: str, seed: int) -> int:
+        """Store a candidate that may score everything and return its number."""
+        artifact = make_artifact(seed)
+        new = NewModel(
+            strategy=strategy, learnt_through=EPOCH, window_from=EPOCH, known_from=EPOCH, feature_hash=FEATURE_SET.hash,
+            label_config="l", config_hash=f"c{seed}", sha256=artifact_hash(artifact), artifact=artifact,
+            artifact_path=None, calibration={"slope": 1.0, "intercept": 0.0}, metrics={}, lineage={}, card="<p>",
+            importance=[],
+        )  # fmt: skip
+        async with self.owner.transaction() as transaction:
+            model_id, _ = await add_model(transaction, new)
+            await transaction.commit()
+        return model_id
+
+    async def promote(self, model_id: int) -> None:
+        """Make a model its strategy's champion."""
+        async with self.owner.transaction() as transaction:
+            await crown_model(transaction, await read_model(transaction, model_id), "promote", "test", "better")
+            await transaction.commit()
+
+    async def retire(self, model_id: int) -> None:
+        """Take a model out of use."""
+        async with self.owner.transaction() as transaction:
+            await retire_model(transaction, await read_model(transaction, model_id), "test", "of no use")
+            await transaction.commit()
 
     async def fetch(self, query: str, *arguments: object) -> list[dict[str, Any]]:
         """Return rows as the owner sees them."""

@@ -66,6 +66,14 @@ async def test_nothing_is_started_while_nothing_is_due(house: Any, shadow: Datab
     for _ in range(3):
         await resident.run_once()
     assert len(started) == 1
+    # Again where a strategy is scanned for the first time, since nobody has begun with it yet.
+    await house.execute(
+        "INSERT INTO tracker.scan_watermarks (strategy, timeframe, closed_through)"
+        " SELECT 'channel', timeframe, closed_through FROM tracker.scan_watermarks LIMIT 1"
+    )
+    for _ in range(3):
+        await resident.run_once()
+    assert len(started) == 2
 
 
 async def test_only_one_of_them_works(house: Any, shadow: Database) -> None:

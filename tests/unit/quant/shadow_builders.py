@@ -12,10 +12,14 @@ from tracker.domain.instrument import Instrument
 from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.backtest.market import Span, SymbolMarket, whole_candles
+from tracker.quant.models.scorer import Scorer, artifact_hash
+from tracker.quant.models.scoring import Model
+from tracker.quant.shadow.deciders import Decider
 from tracker.quant.shadow.offline import Past, past_of
 from tracker.quant.shadow.variation import Variation
 from tracker.quant.strategies import RULES
 from tracker.runtime.shadow_config import Swarm, load_swarms
+from tracker.testing.models import make_artifact
 
 HOUR = 3_600
 
@@ -50,13 +54,23 @@ def markets(minutes: int = 9_000, symbols: int = 3) -> tuple[SymbolMarket, ...]:
     return tuple(found)
 
 
-def past(strategy: str, chosen: Sequence[SymbolMarket] | None = None) -> Past:
+@cache
+def model(seed: int, known_from: int = 0, threshold: float = 0.5) -> Model:
+    """Return a model of all features that gives some setups more and some less than the threshold."""
+    artifact = make_artifact(seed)
+    scorer = Scorer.load(artifact, artifact_hash(artifact), {"slope": 1.0, "intercept": 0.0})
+    return Model(model_id=seed, scorer=scorer, known_from=known_from, threshold=threshold)
+
+
+def past(
+    strategy: str, chosen: Sequence[SymbolMarket] | None = None, deciders: Sequence[Decider] = ()
+) -> Past:
     """Return what a strategy sees over the second half of the markets."""
     every = chosen or markets()
     config = shipped_swarms()[Strategy(strategy)].config
     first, last = int(every[0].decision.ts[0]), int(every[0].decision.ts[-1]) + 900
     span = Span(first=first + (last - first) // 2 // HOUR * HOUR, end=last)
-    return past_of(every, config.rule, config.params, config.timeframe, span)
+    return past_of(every, config.rule, config.params, config.timeframe, span, deciders)
 
 
 def changed_file(folder: Path, name: str, old: str, new: str) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from shadow_builders import markets, past, some
+from shadow_builders import markets, model, past, some
 from tracker.domain.errors import SchemaError
 from tracker.domain.signal import Strategy
 from tracker.quant.backtest.looks import look_at
@@ -18,6 +18,7 @@ from tracker.quant.backtest.trading import bulk_market, trade_in_bulk
 from tracker.quant.compiled import resume, trade_all, trade_many
 from tracker.quant.shadow import engine, swarm
 from tracker.quant.shadow.accounts import Accounts, limits_and_costs, open_accounts, packed, restore, rungs_of
+from tracker.quant.shadow.deciders import Decider
 from tracker.quant.shadow.offline import Past, Run, run
 from tracker.quant.shadow.variation import Variation
 from tracker.quant.strategies import RULES
@@ -49,17 +50,26 @@ def restored(
     return restore(fresh, numbers, numbers, list(blocks.values()), names)
 
 
+def middle(strategy: str) -> int:
+    span = past(strategy).span
+    return span.first + (span.end - span.first) // 2 // 900 * 900
+
+
 @pytest.mark.parametrize("strategy", sorted(RULES))
-def test_each_trades_as_a_backtest_of_it_alone(strategy: Strategy) -> None:
-    whole, variations = past(strategy), some(strategy, 12)
+@pytest.mark.parametrize("scored", [False, True])
+def test_each_trades_as_a_backtest_of_it_alone(strategy: Strategy, scored: bool) -> None:
+    asked = model(1, middle(strategy)) if scored else None
+    variations = some(strategy, 12)
+    whole = past(strategy, deciders=[Decider(after=0, model=asked)])
     done = run(whole, variations, resume, trade_many)
+    assert (done.held_back > 0) == scored
     compared = 0
     for number, each in enumerate(variations):
         plan = BacktestPlan(
             rule=whole.rule, params=each.params, config_hash="", timeframe=each.timeframe, trading=each.rules,
             rules_hash="", span=whole.span,
         )  # fmt: skip
-        looks = list(look_at(whole.markets, plan.rule, plan.params, plan.timeframe, plan.span))
+        looks = list(look_at(whole.markets, plan.rule, plan.params, plan.timeframe, plan.span, asked))
         table = signal_table(looks, whole.markets)
         traded = trade_in_bulk(plan, bulk_market(whole.markets, each.rules, whole.span), table, trade_all).trades
         alone = zip(
@@ -96,6 +106,36 @@ def test_it_goes_on_from_its_bytes_as_if_it_had_not_stopped(strategy: str, share
     assert kept(second, variations) == kept(unbroken, variations)
     for number in range(len(variations)):
         assert sorted(trades_of(first, number) + trades_of(second, number)) == trades_of(unbroken, number)
+
+
+@pytest.mark.parametrize("closes", [7, 96])
+def test_each_close_is_decided_by_the_model_of_its_time(closes: int) -> None:
+    at, variations = middle("dca"), some("dca", 12)
+    one, other = Decider(after=0, model=model(1)), Decider(after=at, model=model(2))
+    both = run(past("dca", deciders=[one, other]), variations, resume, trade_many, closes_at_once=closes)
+    span = past("dca").span
+    first = run(part(past("dca", deciders=[one]), span.first, at), variations, resume, trade_many)
+    accounts = restored(kept(first, variations), variations)
+    second = run(
+        part(past("dca", deciders=[other]), at, span.end), variations, resume, trade_many, accounts=accounts
+    )
+    assert first.held_back * second.held_back > 0
+    assert both.held_back == first.held_back + second.held_back
+    assert kept(both, variations) == kept(second, variations)
+
+
+def test_a_variation_may_ask_for_another_confidence() -> None:
+    (live, *_), asked = some("dca", 2), (None, 0.5, 0.0, 0.999)
+    variations = [replace(live, min_confidence=each) for each in asked]
+    done = run(past("dca", deciders=[Decider(after=0, model=model(1))]), variations, resume, trade_many)
+    alone = run(past("dca"), [live], resume, trade_many)
+    usual, same, everything, nothing = (trades_of(done, number) for number in range(4))
+    assert usual == same
+    assert 0 < len(usual) < len(everything)
+    assert nothing == []
+    # The entries are those of the rule alone, the sizes are not: they follow the confidence.
+    assert [each[1] for each in everything] == [each[1] for each in trades_of(alone, 0)]
+    assert [each[5] for each in everything] != [each[5] for each in trades_of(alone, 0)]
 
 
 def test_compiled_and_plain_trade_alike() -> None:

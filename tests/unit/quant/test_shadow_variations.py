@@ -99,6 +99,29 @@ def test_draws_that_contradict_themselves_are_drawn_again_but_not_for_ever(tmp_p
         load_swarms(configs, RULES)
 
 
+def test_what_is_asked_of_a_model_may_vary_too(tmp_path: Path) -> None:
+    path = changed_file(tmp_path, "shadow.toml", "seed = 20260101", "seed = 20260101")
+    text = (path / "shadow.toml").read_text()
+    extra = '[[set]]\nname = "asked"\nstrategy = "dca"\n[set.model]\nmin_confidence = [0.5, 0.6]\n'
+    (path / "shadow.toml").write_text(text + extra)
+    swarm = load_swarms(path, RULES)[0]
+    before = shipped_swarms()[swarm.config.strategy].variations
+    # What varies nothing of it keeps its account.
+    assert [each.id for each in swarm.variations[:-2]] == [each.id for each in before]
+    assert {each.min_confidence for each in before} == {None}
+    more = swarm.variations[-2:]
+    assert [each.min_confidence for each in more] == [0.5, 0.6]
+    assert [dict(each.changes) for each in more] == [{"model.min_confidence": 0.5}, {"model.min_confidence": 0.6}]
+    assert len({each.rules_hash for each in (*more, before[0])}) == 3
+    for wrong, sentence in {
+        "min_confidence = [1.0]": "set asked: model.min_confidence = 1.0: a probability from 0 to below 1 is wanted",
+        "threshold = [0.5]": "set asked: model.threshold: only min_confidence is asked of a model",
+    }.items():
+        (path / "shadow.toml").write_text(text + extra.replace("min_confidence = [0.5, 0.6]", wrong))
+        with pytest.raises(ConfigError, match=re.escape(sentence)):
+            load_swarms(path, RULES)
+
+
 def test_axes() -> None:
     assert listed(Between(low=1, high=5, steps=3), whole=True) == (1, 3, 5)
     assert listed(Between(low=0.0, high=1.0, steps=5), whole=False) == (0.0, 0.25, 0.5, 0.75, 1.0)

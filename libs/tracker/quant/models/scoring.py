@@ -96,7 +96,11 @@ def score_setups(
 
     Not scored are decisions (Unix seconds, (n,)) before the model knew nothing of, and rows with an infinite feature.
     """
-    rows = np.flatnonzero(setups(proposals) & (decided_at >= model.known_from))
+    return score_rows(model, np.flatnonzero(setups(proposals) & (decided_at >= model.known_from)), values_of)
+
+
+def score_rows(model: Model, rows: Ints, values_of: Callable[[Ints], Singles]) -> Scores:
+    """Score some rows in one call, as score_setups; rows with an infinite feature are left out."""
     if not rows.size:
         return Scores(rows=rows, margin=np.empty(0), probability=np.empty(0))
     values = values_of(rows)

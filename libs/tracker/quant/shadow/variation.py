@@ -22,7 +22,8 @@ class Variation:
     """Parameters of a strategy and the rules of its own account.
 
     `changes` names what differs from the live configuration, parameters by their name and rules by their path;
-    `source` is 'live', 'file', or the set that declares it.
+    `source` is 'live', 'file', or the set that declares it. `min_confidence` is the probability of a model from which
+    on it trades a signal, None for that of the scanners.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Variation:
     rules_hash: str
     source: str
     changes: Mapping[str, Any]
+    min_confidence: float | None = None
 
 
 def hash_of(plain: Mapping[str, Any]) -> str:

@@ -17,15 +17,17 @@ UPDATE tracker.shadow_cursor SET closed_through = $2, config_hash = $3, updated_
 WHERE strategy = $1;
 
 -- name: behind
--- How many closes there are to try, by strategy, and how far the slowest has come.
-SELECT c.strategy, c.closed_through, f.closed_through AS ready_through,
-       greatest(extract(epoch FROM f.closed_through - c.closed_through)
+-- How many closes there are to try, by strategy: those that have features and that the scanner has decided on.
+SELECT c.strategy, c.closed_through, least(f.closed_through, w.closed_through) AS ready_through,
+       greatest(extract(epoch FROM least(f.closed_through, w.closed_through) - c.closed_through)
                 / extract(epoch FROM tracker.duration(c.timeframe)), 0)::integer AS closes
-FROM tracker.shadow_cursor c JOIN tracker.feature_watermarks f USING (timeframe);
+FROM tracker.shadow_cursor c
+JOIN tracker.feature_watermarks f USING (timeframe)
+JOIN tracker.scan_watermarks w ON w.strategy = c.strategy;
 
--- name: is_ready
--- Whether features are there in any timeframe, so that a beginning can be made.
-SELECT EXISTS (SELECT FROM tracker.feature_watermarks);
+-- name: scanned
+-- The strategies of which closes have been decided on, so that a beginning can be made with them.
+SELECT strategy FROM tracker.scan_watermarks;
 
 -- name: variations
 -- The variations of a strategy, those that were retired too.
@@ -65,8 +67,8 @@ ON CONFLICT (strategy, block) DO UPDATE SET version = excluded.version, data = e
 -- name: write_scan
 -- Keep which variations had a signal at one close.
 INSERT INTO tracker.shadow_testing_scans
-  (strategy, decided_at, variations, signals, signalling, symbol_ids, bitmap)
-VALUES ($1, $2, $3, $4, $5, $6, $7);
+  (strategy, decided_at, variations, signals, signalling, symbol_ids, bitmap, model_id, held_back)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: write_trades
 -- Keep closed trades.
