@@ -11,6 +11,7 @@ from tracker.quant.models.scoring import Model
 from tracker.quant.portfolio.book import seconds_of
 from tracker.quant.shadow.deciders import Decider
 from tracker.runtime.live_model import Registry, model_named
+from tracker.runtime.stored_registry import StoredRegistry
 from tracker.store.champions import ChampionSince, read_champions
 from tracker.store.database import Transaction
 
@@ -21,7 +22,7 @@ class PastModels:
     def __init__(self, registry: Registry | None = None) -> None:
         """Begin without a model; read them from `registry`, the table of models where it is None."""
         self.troubles: dict[Strategy, str] = {}
-        self._registry = registry
+        self._registry = registry or StoredRegistry()
         self._loaded: dict[tuple[int, float], Model] = {}
 
     async def deciders(
@@ -29,7 +30,8 @@ class PastModels:
     ) -> Sequence[Decider]:
         """Return who decided on the closes in (first, end], the earliest first.
 
-        At closes of a model that cannot be used any more the rule decides, as it does live.
+        At closes of a model that cannot be used any more the rule decides. Raises ArtifactUnavailableError where bytes
+        cannot be had for now: what is written must not depend on that.
         """
         self.troubles.pop(strategy, None)
         noted = await read_champions(transaction, strategy.value, first, end)
@@ -46,6 +48,8 @@ class PastModels:
             try:
                 self._loaded[key] = await model_named(transaction, *key, self._registry)
             except ModelError as error:
+                if error.retryable:
+                    raise
                 self.troubles[strategy] = f"{error}; the rule decides alone"
                 return None
         return self._loaded[key]
