@@ -12,17 +12,15 @@ from typing import Any
 from tracker.domain.errors import InputError
 from tracker.domain.instrument import Instrument
 from tracker.domain.signal import Strategy
-from tracker.runtime.effective_strategy import StrategyFile, in_force, load_file
-from tracker.runtime.standing import read_standing
+from tracker.runtime.effective_strategy import StrategyFile, load_file
 from tracker.runtime.strategies import configured_strategies, load_rules, rule_of, scanned_strategies
-from tracker.runtime.why import explain_look, last_close
-from tracker.store.database import Database, Transaction
+from tracker.runtime.why_document import read_document
+from tracker.store.database import Database
 from tracker.store.paper import read_scan_watermarks
 from tracker.store.symbols import read_symbols
 
 from services.control.database_at_hand import asked_database
 from services.control.settings import ControlSettings
-from services.control.why_document import document, nothing_yet
 
 ROLE = "tracker_reader"
 
@@ -64,24 +62,9 @@ async def read_why(
             instrument = _instrument(request.symbol, await read_symbols(transaction))
             looked = {*scanned, *await read_scan_watermarks(transaction)}
             chosen = [each for each in files if request.strategy is not None or each.config.strategy in looked]
-            return [await _document(transaction, request, each, scanned, instrument) for each in chosen]
+            return [await read_document(transaction, each, scanned, instrument, request.at) for each in chosen]
     finally:
         await database.close()
-
-
-async def _document(
-    transaction: Transaction,
-    request: WhyRequest,
-    file: StrategyFile,
-    scanned: Sequence[Strategy],
-    instrument: Instrument,
-) -> dict[str, Any]:
-    config = (await in_force(transaction, file)).config
-    standing = await read_standing(transaction, config.strategy, config.timeframe, scanned)
-    close = last_close(standing, request.at)
-    if close is None:
-        return nothing_yet(instrument.symbol, standing)
-    return document(await explain_look(transaction, config, standing, instrument, close))
 
 
 def _instrument(symbol: str, known: Sequence[Instrument]) -> Instrument:

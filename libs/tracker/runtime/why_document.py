@@ -9,15 +9,37 @@ from decimal import Decimal
 from typing import Any
 
 from tracker.domain.funnel import FunnelStep
-from tracker.domain.signal import Decision, SkipReason
+from tracker.domain.instrument import Instrument
+from tracker.domain.signal import Decision, SkipReason, Strategy
 from tracker.domain.timeframe import EPOCH
 from tracker.quant.strategies.explain import Fact
-from tracker.runtime.standing import TRADER, Broken, Standing, sign_of
-from tracker.runtime.why import Decided, Input, Spoken, Why
+from tracker.runtime.effective_strategy import StrategyFile, in_force
+from tracker.runtime.standing import TRADER, Broken, Standing, read_standing, sign_of
+from tracker.runtime.why import Decided, Input, Spoken, Why, explain_look, last_close
+from tracker.store.database import Transaction
 
 NOT_ASKED = "decided by rule: models are asked about setups alone"
 # The sentence names no more of them; the list has all.
 MOST_UNKNOWN = 3
+
+
+async def read_document(
+    transaction: Transaction,
+    file: StrategyFile,
+    scanned: Sequence[Strategy],
+    instrument: Instrument,
+    at: datetime | None,
+) -> dict[str, Any]:
+    """Return the document of the last look at or before a moment, None for the last complete close.
+
+    `scanned` are the strategies that have a scanner.
+    """
+    config = (await in_force(transaction, file)).config
+    standing = await read_standing(transaction, config.strategy, config.timeframe, scanned)
+    close = last_close(standing, at)
+    if close is None:
+        return nothing_yet(instrument.symbol, standing)
+    return document(await explain_look(transaction, config, standing, instrument, close))
 
 
 def nothing_yet(symbol: str, standing: Standing) -> dict[str, Any]:
