@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from services.dashboard.context import Page
-from services.dashboard.pages import overview
+from services.dashboard.pages import market, overview, paper, strategies
 
 PAGES: tuple[Page, ...] = (
     Page(path="/", title="Overview", icon="space_dashboard", build=overview.build),
+    Page(path="/market", title="Market", icon="candlestick_chart", build=market.build),
+    Page(path="/strategies", title="Strategies", icon="rule", build=strategies.build),
+    Page(path="/paper", title="Paper", icon="account_balance_wallet", build=paper.build),
 )

@@ -1,0 +1,1 @@
+"""What charts show, as plain options of ECharts made of rows: nothing here reads or draws."""
