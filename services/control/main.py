@@ -379,7 +379,7 @@ def psql(
 def render(
     check: Annotated[bool, typer.Option("--check", help="Only say whether the files agree.")] = False,
 ) -> None:
-    """Make Procfile, Railway files and supervisor config from the table."""
+    """Make Procfile, Railway files and supervisor config from the table, and the dashboards of Grafana."""
     from services.control import render as rendering
     from services.control.fleet import load_fleet
 

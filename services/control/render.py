@@ -1,4 +1,4 @@
-"""Everything that is generated from the table of services."""
+"""Everything that is generated: from the table of services, and from the descriptions of Grafana's dashboards."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tracker.domain.errors import ConfigError
 from tracker.runtime.settings import PROJECT_ROOT
 
 from services.control.fleet import Fleet
+from services.control.grafana import grafana_files
 from services.control.railway import railway_file, railway_program
 from services.control.supervisor_config import supervisor_config
 
@@ -23,7 +24,7 @@ def rendered_files(fleet: Fleet) -> dict[str, str]:
     }
     for service in fleet.deployed:
         files[f".railway/{service.name}.json"] = railway_file(fleet, service)
-    return files
+    return files | grafana_files()
 
 
 def procfile(fleet: Fleet) -> str:
@@ -33,9 +34,9 @@ def procfile(fleet: Fleet) -> str:
 
 
 def differing(files: Mapping[str, str], root: Path = PROJECT_ROOT) -> list[str]:
-    """Return the paths whose file is missing, differs, or belongs to a service that is gone."""
+    """Return the paths whose file is missing, differs, or belongs to a service or a dashboard that is gone."""
     stale = [path for path, text in files.items() if _text(root / path) != text]
-    return stale + [path for path in _per_service_files(root) if path not in files]
+    return stale + [path for path in _generated_alone(root) if path not in files]
 
 
 def write(files: Mapping[str, str], root: Path = PROJECT_ROOT) -> list[str]:
@@ -55,11 +56,13 @@ def check(files: Mapping[str, str], root: Path = PROJECT_ROOT) -> None:
     """Raise ConfigError naming the first file that does not agree with the table."""
     touched = differing(files, root)
     if touched:
-        raise ConfigError(f"{touched[0]} does not agree with configs/fleet.toml: run `tracker fleet render`")
+        source = "configs/grafana/boards" if touched[0].startswith("configs/grafana/") else "configs/fleet.toml"
+        raise ConfigError(f"{touched[0]} does not agree with {source}: run `tracker fleet render`")
 
 
-def _per_service_files(root: Path) -> list[str]:
-    return [str(path.relative_to(root)) for path in sorted((root / ".railway").glob("*.json"))]
+def _generated_alone(root: Path) -> list[str]:
+    made = (*(root / ".railway").glob("*.json"), *(root / "configs" / "grafana").glob("*.json"))
+    return [str(path.relative_to(root)) for path in sorted(made)]
 
 
 def _text(path: Path) -> str | None:

@@ -303,5 +303,7 @@ async def _write_risk(
         [("paper", "cool_down", 1, market.end - timedelta(hours=9), market.end - timedelta(hours=7), 1.0,
           "a stop was hit: no trade in the symbol for two hours"),
          ("paper", "low_profit", 3, market.end - timedelta(hours=2), market.end + timedelta(hours=10), -0.004,
-          "the last trades in the symbol lost 0.4%")],
+          "the last trades in the symbol lost 0.4%"),
+         ("aggressive", "stop_streak", None, market.end - timedelta(hours=30), market.end - timedelta(hours=26), 4.0,
+          "four stops in a row: nothing is bought for four hours")],
     )  # fmt: skip
