@@ -152,6 +152,31 @@ def resume(name: Name, reason: Reason = "", wait: Wait = 10.0, as_json: AsJson =
     _tell(name, CommandKind.RESUME, {}, reason, wait, as_json=as_json)
 
 
+@account_app.command()
+def pause(
+    name: Name,
+    strategy: Annotated[str, typer.Argument(help="Which strategy.")],
+    minutes: Annotated[int | None, typer.Option(min=1, help="For how long, event time [until unpaused].")] = None,
+    reason: Reason = "",
+    wait: Wait = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Buy nothing more for one strategy; what it holds goes on towards its exits."""
+    _tell(name, CommandKind.PAUSE, {"strategy": strategy, "minutes": minutes}, reason, wait, as_json=as_json)
+
+
+@account_app.command()
+def unpause(
+    name: Name,
+    strategy: Annotated[str, typer.Argument(help="Which strategy.")],
+    reason: Reason = "",
+    wait: Wait = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Let a paused strategy buy again."""
+    _tell(name, CommandKind.UNPAUSE, {"strategy": strategy}, reason, wait, as_json=as_json)
+
+
 def _tell(
     name: str, kind: CommandKind, arguments: Mapping[str, Any], reason: str, wait: float, *, as_json: bool
 ) -> None:

@@ -16,7 +16,7 @@ _SHOWN: Mapping[str, Sequence[str]] = {
                   "unrealised_pnl"),
     "resting_orders": ("strategy", "symbol", "leg", "side", "quantity", "filled_quantity", "limit_price"),
     "last_trades": ("exit_time", "strategy", "symbol", "entry_price", "exit_price", "pnl", "exit_reason"),
-    "locks": ("protection", "symbol", "until", "note"),
+    "locks": ("protection", "symbol", "strategy", "until", "note"),
     "events": ("at", "kind", "outcome", "amount", "note"),
     "waiting_commands": ("command_id", "kind", "arguments"),
 }

@@ -179,10 +179,8 @@ def _add(table: Table, fact: Mapping[str, Any], indent: str) -> None:
 def _locks(account: Mapping[str, Any]) -> Table:
     table = Table(f"{account['account']}: locked by", "of", "since", "until", "because", box=None)
     for each in account["locks"]:
-        table.add_row(
-            each["protection"], "account" if each["whole_account"] else "symbol", _moment(each["locked_at"]),
-            _moment(each["until"]), each["note"],
-        )  # fmt: skip
+        of = "account" if each["whole_account"] else "strategy" if each["strategy"] else "symbol"
+        table.add_row(each["protection"], of, _moment(each["locked_at"]), _moment(each["until"]), each["note"])
     return table
 
 

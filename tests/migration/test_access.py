@@ -48,6 +48,7 @@ WRITERS: Mapping[str, str] = {
     "risk_marks": "paper_trader",
     "account_events": "paper_trader",
     "commands": "control",
+    "audit_log": "control",
     "health_checks": "health_monitor",
     "health_findings": "health_monitor",
     "monitor_looks": "health_monitor",

@@ -14,7 +14,7 @@ class CommandKind(StrEnum):
     """What can be asked for.
 
     `reset` closes the books and begins new ones; `flatten` sells what is held; `halt` and `resume` stop new trades
-    and let them through again.
+    and let them through again, `pause` and `unpause` those of one strategy.
     """
 
     OPEN = "open"
@@ -26,6 +26,8 @@ class CommandKind(StrEnum):
     FLATTEN = "flatten"
     HALT = "halt"
     RESUME = "resume"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
 
 
 class Outcome(StrEnum):

@@ -83,6 +83,7 @@ class RefusalReason(StrEnum):
     DRAWDOWN = "drawdown"
     DAILY_LOSS = "daily_loss"
     HALTED_BY_COMMAND = "halted_by_command"
+    PAUSED_BY_COMMAND = "paused_by_command"
     STOP_STREAK = "stop_streak"
     COOL_DOWN = "cool_down"
     LOW_PROFIT = "low_profit"

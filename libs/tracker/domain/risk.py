@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from tracker.domain.signal import Strategy
+
 
 class Protection(StrEnum):
-    """What can lock an account, or one of its symbols, for a time."""
+    """What can lock an account, or one of its symbols or strategies, for a time."""
 
     HALT = "halt"
     DRAWDOWN = "drawdown"
     DAILY_LOSS = "daily_loss"
     COMMAND = "command"
+    PAUSE = "pause"
     STOP_STREAK = "stop_streak"
     COOL_DOWN = "cool_down"
     LOW_PROFIT = "low_profit"
@@ -33,7 +36,7 @@ class TradingState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectionLock:
-    """No new trade in (locked_at, until) of event time; `symbol_id` None locks the whole account.
+    """No new trade in (locked_at, until) of event time; `symbol_id` None locks the whole account, or one `strategy`.
 
     `observed` is the number that set it off: a fall as a fraction, a count of trades, a return.
     """
@@ -41,6 +44,7 @@ class ProtectionLock:
     account: str
     protection: Protection
     symbol_id: int | None
+    strategy: Strategy | None = None
     locked_at: datetime
     until: datetime
     observed: float

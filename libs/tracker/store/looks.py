@@ -135,7 +135,7 @@ async def read_aftermath(transaction: Transaction, key: LookKey) -> Aftermath:
         )
         for table in ("orders", "fills", "positions")
     }
-    locks = _by_account(await transaction.fetch("looks.locks", key.symbol_id, key.decided_at, names))
+    locks = _by_account(await transaction.fetch("looks.locks", key.symbol_id, key.decided_at, names, key.strategy))
     return Aftermath(answers=answers, locks=locks, **found)
 
 

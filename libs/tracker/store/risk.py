@@ -42,6 +42,7 @@ async def write_risk(transaction: Transaction, locks: Sequence[ProtectionLock], 
                     each.account,
                     each.protection.value,
                     each.symbol_id,
+                    each.strategy,
                     each.locked_at,
                     each.until,
                     each.observed,
@@ -76,7 +77,12 @@ async def read_hourly_closes(
 
 def _lock(row: Row) -> ProtectionLock:
     facts = dict(row)
-    return ProtectionLock(protection=Protection(facts.pop("protection")), **facts)
+    strategy = facts.pop("strategy")
+    return ProtectionLock(
+        protection=Protection(facts.pop("protection")),
+        strategy=None if strategy is None else Strategy(strategy),
+        **facts,
+    )
 
 
 def _trade(row: Row) -> ClosedTrade:

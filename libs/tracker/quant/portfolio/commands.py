@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from tracker.domain.command import Answer, Command, CommandKind
 from tracker.domain.errors import InputError
 from tracker.domain.money import EXACT, FEE_STEP, decimal_of
+from tracker.domain.signal import Strategy
 from tracker.quant.paper import TradingRules
 from tracker.quant.portfolio.book import Book, LiveTrade, seconds_of
 from tracker.quant.portfolio.booking import withdraw_buys
@@ -85,6 +86,37 @@ def _resume(book: Book, command: Command, at: datetime, rules: TradingRules) -> 
     return Answer.done("ended " + ", ".join(sorted({each.value for each in ended})))
 
 
+def _pause(book: Book, command: Command, at: datetime, rules: TradingRules) -> Answer:
+    strategy, minutes = _strategy_of(command.arguments), _minutes_of(command.arguments)
+    until = at + timedelta(minutes=minutes)
+    who = f"paused by {command.requested_by or 'somebody'}"
+    note = f"{who}: {command.reason}" if command.reason else who
+    book.guard.pause(strategy, seconds_of(at), seconds_of(until), note)
+    for live in book.live:
+        if live.position.strategy == strategy:
+            withdraw_buys(book, live, at)
+    return Answer.done(
+        f"{strategy} buys nothing until {until.isoformat()}; its waiting buys are taken back, its exits go on"
+    )
+
+
+def _unpause(book: Book, command: Command, at: datetime, rules: TradingRules) -> Answer:
+    strategy = _strategy_of(command.arguments)
+    if not book.guard.unpause(strategy, seconds_of(at)):
+        return Answer.refused(f"{strategy} is not paused")
+    return Answer.done(f"{strategy} may buy again")
+
+
+def _strategy_of(arguments: Mapping[str, Any]) -> Strategy:
+    name = arguments.get("strategy")
+    if not name or not isinstance(name, str):
+        raise InputError("strategy is missing")
+    try:
+        return Strategy(name)
+    except ValueError as error:
+        raise InputError(f"strategy = {error}") from None
+
+
 def _minutes_of(arguments: Mapping[str, Any]) -> int:
     value = arguments.get("minutes", LONGEST_HALT)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= LONGEST_HALT:
@@ -125,6 +157,8 @@ CARRIERS: Mapping[CommandKind, Carrier] = {
     CommandKind.WITHDRAW: _withdraw,
     CommandKind.HALT: _halt,
     CommandKind.RESUME: _resume,
+    CommandKind.PAUSE: _pause,
+    CommandKind.UNPAUSE: _unpause,
     CommandKind.RESET: _reset,
     CommandKind.FLATTEN: _flatten,
     CommandKind.CANCEL: _cancel,

@@ -211,7 +211,7 @@ class Engine:
         minute = seconds_of(signal.decided_at)
         portfolio = Portfolio(
             live={(each.position.strategy, each.position.symbol_id) for each in trades},
-            locked=self.book.guard.refusal(signal.symbol_id, minute),
+            locked=self.book.guard.refusal(signal.symbol_id, minute, signal.strategy),
             situation=Situation(
                 equity=equity,
                 free_cash=self.book.free_cash(self._execution),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tracker.domain.order import ExitReason, RefusalReason
 from tracker.domain.risk import Protection, ProtectionLock, RiskMarks, TradingState
+from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import EPOCH
 from tracker.domain.trade import ClosedTrade
 from tracker.quant import risk_rules
@@ -29,6 +30,7 @@ REFUSALS: Mapping[Protection, RefusalReason] = {
     Protection.DRAWDOWN: RefusalReason.DRAWDOWN,
     Protection.DAILY_LOSS: RefusalReason.DAILY_LOSS,
     Protection.COMMAND: RefusalReason.HALTED_BY_COMMAND,
+    Protection.PAUSE: RefusalReason.PAUSED_BY_COMMAND,
     Protection.STOP_STREAK: RefusalReason.STOP_STREAK,
     Protection.COOL_DOWN: RefusalReason.COOL_DOWN,
     Protection.LOW_PROFIT: RefusalReason.LOW_PROFIT,
@@ -88,6 +90,8 @@ class AccountGuard:
             counts=[0],
         )
         self._notes: dict[tuple[int, int], str] = {}
+        # People pause strategies; the rules of protections, which are compiled for bulk work, know none.
+        self._pauses: dict[Strategy, ProtectionLock] = {}
         self.locks: list[ProtectionLock] = []
         self.changed = memory.marks is None
         for lock in memory.locks:
@@ -124,11 +128,11 @@ class AccountGuard:
         """Return what the account may do at a moment."""
         return STATES[risk_rules.state_at(self._rules, minute)]
 
-    def refusal(self, symbol_id: int, minute: int) -> Refused | None:
-        """Return what holds a new trade in a symbol back at a moment, if anything does."""
+    def refusal(self, symbol_id: int, minute: int, strategy: Strategy | None = None) -> Refused | None:
+        """Return what holds a new trade in a symbol back at a moment, if anything does; with `strategy`, one of its."""
         found = risk_rules.locked_by(self._rules, self._row[symbol_id], minute)
         if found == risk_rules.UNLOCKED:
-            return None
+            return self._paused(strategy, minute)
         protection = PROTECTIONS[found]
         row = self._whole if self._rules.locks[self._whole][found] > minute else self._row[symbol_id]
         until = _moment(int(self._rules.locks[row][found]))
@@ -154,7 +158,7 @@ class AccountGuard:
         self._keep(self._whole, risk_rules.COMMAND, minute, WORDS[Protection.COMMAND])
 
     def resume(self, minute: int) -> list[Protection]:
-        """End every lock that is on; return what they were."""
+        """End every lock that is on but pauses of strategies; return what they were."""
         ended: list[Protection] = []
         for row, locks in enumerate(self._rules.locks):
             for number, until in enumerate(locks):
@@ -164,6 +168,29 @@ class AccountGuard:
                     self._keep(row, number, int(self._rules.since[row][number]), note)
                     ended.append(PROTECTIONS[number])
         return ended
+
+    def pause(self, strategy: Strategy, minute: int, until: int, note: str) -> None:
+        """Let a strategy buy nothing until a moment, by command."""
+        self._keep_pause(
+            ProtectionLock(
+                account=self._account,
+                protection=Protection.PAUSE,
+                symbol_id=None,
+                strategy=strategy,
+                locked_at=_moment(minute),
+                until=_moment(until),
+                observed=0.0,
+                note=note,
+            )
+        )
+
+    def unpause(self, strategy: Strategy, minute: int) -> bool:
+        """Let a strategy buy again; return whether it was paused."""
+        lock = self._pauses.get(strategy)
+        if lock is None or _seconds(lock.until) <= minute:
+            return False
+        self._keep_pause(replace(lock, until=_moment(minute), note=f"{lock.note}; {ENDED_BY_COMMAND}"))
+        return True
 
     def begin_anew(self, minute: int, cash: float) -> None:
         """Forget what was lost, locked and closed so far: the books begin again with `cash`."""
@@ -199,6 +226,9 @@ class AccountGuard:
         self._rules.counts[0] += 1
 
     def _restore(self, lock: ProtectionLock) -> None:
+        if lock.strategy is not None:
+            self._pauses[lock.strategy] = lock
+            return
         row = self._whole if lock.symbol_id is None else self._row[lock.symbol_id]
         number = PROTECTIONS.index(lock.protection)
         if _seconds(lock.locked_at) >= self._rules.since[row][number]:
@@ -225,9 +255,27 @@ class AccountGuard:
             observed=float(self._rules.seen[row][number]),
             note=note,
         )
-        same = (lock.protection, lock.symbol_id, lock.locked_at)
-        self.locks = [each for each in self.locks if (each.protection, each.symbol_id, each.locked_at) != same]
+        self._replace(lock)
+
+    def _paused(self, strategy: Strategy | None, minute: int) -> Refused | None:
+        lock = None if strategy is None else self._pauses.get(strategy)
+        if lock is None or _seconds(lock.until) <= minute:
+            return None
+        return Refused(reason=REFUSALS[Protection.PAUSE], note=f"{lock.note}; until {lock.until.isoformat()}")
+
+    def _keep_pause(self, lock: ProtectionLock) -> None:
+        assert lock.strategy is not None  # noqa: S101 - a pause is a strategy's
+        self._pauses[lock.strategy] = lock
+        self._replace(lock)
+
+    def _replace(self, lock: ProtectionLock) -> None:
+        same = _identity(lock)
+        self.locks = [each for each in self.locks if _identity(each) != same]
         self.locks.append(lock)
+
+
+def _identity(lock: ProtectionLock) -> tuple[object, ...]:
+    return lock.protection, lock.symbol_id, lock.strategy, lock.locked_at
 
 
 def _marks(marks: RiskMarks | None, cash: float) -> list[float]:

@@ -189,7 +189,7 @@ def _check_cash(book: Book, order: Order, price: Decimal, quantity: Decimal, rul
 def _check_limits(book: Book, live: LiveTrade, more: float, at: datetime, rules: TradingRules) -> None:
     """Hold what would cost more than before to what a new trade is held to; all trades count as one cluster."""
     symbol_id = live.position.symbol_id
-    locked = book.guard.refusal(symbol_id, seconds_of(at))
+    locked = book.guard.refusal(symbol_id, seconds_of(at), live.position.strategy)
     if locked is not None:
         raise InputError(f"it costs {more:.2f} more, and nothing may be bought: {locked.note}")
     limits, equity = rules.risk.limits, book.worth()

@@ -53,5 +53,5 @@ WHERE t.account = $1 ORDER BY t.trade_id DESC LIMIT $2;
 
 -- name: locks
 -- What holds new trades of an account back at its last minute.
-SELECT protection, symbol, locked_at, until, note FROM dashboards.protection_locks
+SELECT protection, symbol, strategy, locked_at, until, note FROM dashboards.protection_locks
 WHERE account = $1 AND active ORDER BY locked_at, protection, symbol;

@@ -78,10 +78,11 @@ WHERE p.strategy = $1 AND p.symbol_id = $2 AND p.decided_at = $3 AND p.account =
 ORDER BY p.account;
 
 -- name: locks
--- What kept some accounts from trading a symbol at a moment.
-SELECT account, protection, symbol_id IS NULL AS whole_account, locked_at, until, observed, note
+-- What kept some accounts from trading a symbol at a moment; $4 is the strategy, whose pause does as well.
+SELECT account, protection, symbol_id IS NULL AND strategy IS NULL AS whole_account, strategy, locked_at, until, observed, note
 FROM tracker.protection_locks
-WHERE (symbol_id IS NULL OR symbol_id = $1) AND locked_at < $2 AND until > $2 AND account = ANY ($3::text[])
+WHERE (symbol_id IS NULL OR symbol_id = $1) AND (strategy IS NULL OR strategy = $4) AND locked_at < $2 AND until > $2
+  AND account = ANY ($3::text[])
 ORDER BY account, locked_at, protection;
 
 -- name: bar

@@ -11,18 +11,18 @@ ON CONFLICT (account) DO UPDATE SET marked_at = excluded.marked_at, equity = exc
 
 -- name: locks
 -- The locks of an account that were set or lasted after a moment, oldest first.
-SELECT account, protection, symbol_id, locked_at, until, observed, note
+SELECT account, protection, symbol_id, strategy, locked_at, until, observed, note
 FROM tracker.protection_locks WHERE account = $1 AND until > $2
 UNION
-SELECT account, protection, symbol_id, locked_at, until, observed, note
+SELECT account, protection, symbol_id, strategy, locked_at, until, observed, note
 FROM tracker.protection_locks WHERE account = $1 AND locked_at > $2
-ORDER BY locked_at, protection, symbol_id;
+ORDER BY locked_at, protection, symbol_id, strategy;
 
 -- name: put_lock
 -- Remember a lock; one that was known before gets the new end.
-INSERT INTO tracker.protection_locks (account, protection, symbol_id, locked_at, until, observed, note)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (account, protection, symbol_id, locked_at) DO UPDATE SET until = excluded.until, note = excluded.note;
+INSERT INTO tracker.protection_locks (account, protection, symbol_id, strategy, locked_at, until, observed, note)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (account, protection, symbol_id, strategy, locked_at) DO UPDATE SET until = excluded.until, note = excluded.note;
 
 -- name: closed_trades
 -- Trades of an account's running books that ended after a moment, in the order in which they were booked.
