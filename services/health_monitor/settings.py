@@ -32,6 +32,22 @@ class MonitorSettings(ServiceSettings):
     gap_limit_seconds: float = Field(
         default=3600, gt=0, description="how long a gap in the bars of live symbols may stay open"
     )
+    silence_limit_seconds: float = Field(
+        default=3600, gt=0, description="how long one active symbol may have no bar while others have"
+    )
+    months_ahead_limit: int = Field(default=1, ge=0, description="months after the current one that have a table")
+    rejected_limit: int = Field(default=60, ge=0, le=999, description="bars refused within an hour")
+    buffer_limit: int = Field(default=20_000, gt=0, description="bars received that wait to be stored")
+    stream_failures_limit: int = Field(default=3, ge=0, description="failures in a row to keep up the connection")
+    reconnects_limit: float = Field(default=6, gt=0, description="connections an hour to the vendor")
+    failed_chunks_limit: int = Field(default=0, ge=0, description="spans of history that could not be had")
+    jump_limit: float = Field(default=0.25, gt=0, description="share by which a price may move within a minute")
+    aggregates_limit_seconds: float = Field(
+        default=3600, gt=0, description="age of the materialized views behind reports and pages"
+    )
+    months_limit_days: float = Field(
+        default=7, gt=0, description="days after the end of a month by which it is brought into the order of its key"
+    )
     training_limit_hours: float = Field(
         default=30, gt=0, description="age of the last training of each strategy's model that came to its end"
     )

@@ -13,7 +13,7 @@ DRILLS: tuple[Drill, ...] = (
         breaking=(
             "UPDATE tracker.service_heartbeats SET beat_at = now() - interval '31 s' WHERE service = 'data_collector'"
         ),
-        observed=r"pass, 3\d s ago",
+        observed=r"holder: pass, 3\d s ago",
         mending="UPDATE tracker.service_heartbeats SET beat_at = now()",
     ),
     Drill(
@@ -30,7 +30,7 @@ DRILLS: tuple[Drill, ...] = (
         kind=HeartbeatFresh,
         name="heartbeat data_collector",
         breaking="UPDATE tracker.service_heartbeats SET status = 'stopped' WHERE service = 'data_collector'",
-        observed=r"stopped, \d s ago",
+        observed=r"holder: stopped, \d s ago",
         mending="UPDATE tracker.service_heartbeats SET status = 'pass'",
     ),
     Drill(
@@ -43,7 +43,7 @@ DRILLS: tuple[Drill, ...] = (
             " '{\"role\": \"standby\", \"problem\": \"no key\"}'"
             " FROM tracker.service_heartbeats WHERE service = 'data_collector'"
         ),
-        observed=r"pass, \d s ago; standby: fail, \d s ago: no key",
+        observed=r"holder: pass, \d s ago; standby: fail, \d s ago: no key",
         mending="UPDATE tracker.service_heartbeats SET status = 'stopped' WHERE instance = 'j'",
     ),
 )

@@ -27,6 +27,12 @@ from services.health_monitor.metrics import OK
 from services.health_monitor.service import HealthMonitor
 from services.health_monitor.settings import MonitorSettings
 
+SCANNER = "heartbeat strategy_scanner_dca"
+SCANNER_FAILS = "UPDATE tracker.service_heartbeats SET status = 'fail' WHERE service = 'strategy_scanner_dca'"
+SCANNER_GONE = (
+    "UPDATE tracker.service_heartbeats SET beat_at = now() - interval '31 s' WHERE service = 'strategy_scanner_dca'"
+)
+
 
 def labels(name: str) -> dict[str, str]:
     return {"name": name, "group": "data pipeline", "severity": "critical"}
@@ -41,14 +47,25 @@ async def test_an_empty_database_is_a_finding_and_no_crash(ward: Ward) -> None:
     assert findings["paper trader follows"]["ok"]
 
 
+# The bars are those of one hour of these tests' own making: what is not named here has drills of its own.
+FRESH = {"bars fresh", "symbols live", "paper trader follows"}
+
+
+async def broken(ward: Ward, names: set[str]) -> dict[str, str]:
+    """Return which of some findings do not hold at a new look, and what is observed of them."""
+    return {
+        name: each["observed"] for name, each in (await ward.look()).items() if name in names and not each["ok"]
+    }
+
+
 async def test_no_bars_for_minutes(healthy: Ward) -> None:
     away = "UPDATE tracker.{} SET closed_through = closed_through - interval '10 minutes', updated_at = now()"
     for table in ("bar_watermarks", "feature_watermarks", "scan_watermarks"):
         await healthy.execute(away.format(table))
     await healthy.execute("UPDATE tracker.paper_cursor SET processed_through = processed_through - interval '1 hour'")
-    findings = await healthy.look()
-    assert {name for name, each in findings.items() if not each["ok"]} == {"bars fresh", "paper trader follows"}
-    assert int(findings["bars fresh"]["observed"].split()[0]) >= 600
+    found = await broken(healthy, FRESH)
+    assert set(found) == {"bars fresh", "paper trader follows"}
+    assert int(found["bars fresh"].split()[0]) >= 600
     # Bars of the past are not young, and their close keeps up with what was received.
     healthy.restarted(source="replay")
     await healthy.execute("UPDATE tracker.latest_bar SET ts = ts - interval '10 minutes'")
@@ -56,27 +73,29 @@ async def test_no_bars_for_minutes(healthy: Ward) -> None:
         "UPDATE tracker.paper_cursor SET processed_through ="
         " (SELECT closed_through FROM tracker.bar_watermarks WHERE timeframe = '1m')"
     )
-    await healthy.green()
+    assert await broken(healthy, FRESH) == {}
 
 
 async def test_symbols_with_longer_bars_are_live_until_the_next_one_is_late(healthy: Ward) -> None:
     await healthy.execute(
+        "DELETE FROM tracker.latest_bar WHERE timeframe = '1h'",
         "UPDATE tracker.symbols SET base_timeframe = '1h' WHERE symbol_id <= 5",
         "UPDATE tracker.latest_bar SET timeframe = '1h', ts = ts - interval '119 minutes' WHERE symbol_id <= 5",
     )
-    await healthy.green()
+    assert await broken(healthy, FRESH) == {}
     await healthy.execute(
         "UPDATE tracker.latest_bar SET ts = ts - interval '30 minutes' WHERE symbol_id <= 5",
     )
-    assert await healthy.red("symbols live") == "5 of 10 active (0 unsupported)"
+    assert await broken(healthy, FRESH) == {"symbols live": "5 of 10 active (0 unsupported)"}
 
 
 async def test_a_replay_of_hourly_candles_alone_is_judged_by_them(healthy: Ward) -> None:
     await healthy.execute(
+        "DELETE FROM tracker.latest_bar WHERE timeframe = '1h'",
         "UPDATE tracker.symbols SET base_timeframe = '1h'",
         "UPDATE tracker.latest_bar SET timeframe = '1h', ts = ts - interval '59 minutes'",
     )
-    await healthy.green()
+    assert await broken(healthy, FRESH) == {}
 
 
 async def test_history_keeps_changes_and_a_sign_of_life(healthy: Ward) -> None:
@@ -97,13 +116,13 @@ async def test_history_keeps_changes_and_a_sign_of_life(healthy: Ward) -> None:
 
 
 async def test_between_two_looks_it_rests(healthy: Ward) -> None:
-    await healthy.execute("DELETE FROM tracker.service_heartbeats")
+    await healthy.execute(SCANNER_GONE)
     healthy.clock.advance(5)
     await healthy.monitor.run_once()
     assert healthy.monitor.detail()["critical"] == []
     healthy.clock.advance(5)
     await healthy.monitor.run_once()
-    assert len(healthy.monitor.detail()["critical"]) == 2
+    assert healthy.monitor.detail()["critical"] == [SCANNER]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,16 +213,16 @@ async def test_facts_that_take_too_long_are_given_up_and_take_no_others_along(or
 
 
 async def test_what_was_found_can_be_read_by_others(healthy: Ward) -> None:
-    await healthy.execute("UPDATE tracker.service_heartbeats SET beat_at = now() - interval '31 s'")
+    await healthy.execute(SCANNER_GONE)
     await healthy.look()
     async with healthy.database.transaction() as transaction:
         found, age = await read_findings(transaction), await read_monitor_age(transaction)
     assert found == healthy.monitor.findings()[1:]
     assert age.alive
     assert age.limit_seconds == 60
-    assert await healthy.value("SELECT critical FROM dashboards.monitor_alive") == 2
+    assert await healthy.value("SELECT critical FROM dashboards.monitor_alive") == 1
     assert await healthy.value('SELECT count(DISTINCT "group") FROM dashboards.health') >= 5
-    assert await healthy.value("SELECT count(*) FROM dashboards.health_history WHERE NOT ok") == 2
+    assert await healthy.value("SELECT count(*) FROM dashboards.health_history WHERE NOT ok") == 1
     await healthy.execute("UPDATE tracker.monitor_looks SET looked_at = now() - interval '61 s'")
     async with healthy.database.transaction() as transaction:
         assert not (await read_monitor_age(transaction)).alive
@@ -235,30 +254,30 @@ async def test_the_pages_tell_the_state_of_the_fleet(healthy: Ward) -> None:
         assert simple.json() == {"status": "pass", "failing": 0}
         await healthy.execute(
             "UPDATE tracker.job_runs SET started_at = started_at - interval '40 h', ended_at = now() - interval '40 h'"
+            " WHERE strategy = 'dca'"
         )
         await healthy.look()
         whole, simple = await client.get("/health"), await client.get("/health/simple")
         assert (whole.status_code, whole.json()["status"], simple.status_code) == (200, "warn", 200)
-        assert simple.json() == {"status": "warn", "failing": 2}
-        await healthy.execute("UPDATE tracker.service_heartbeats SET status = 'fail' WHERE service = 'data_collector'")
+        assert simple.json() == {"status": "warn", "failing": 1}
+        await healthy.execute(SCANNER_FAILS)
         await healthy.look()
         whole, simple = await client.get("/health"), await client.get("/health/simple")
         assert (whole.status_code, whole.json()["status"], simple.status_code) == (503, "fail", 503)
-        assert simple.json() == {"status": "fail", "failing": 3}
+        assert simple.json() == {"status": "fail", "failing": 2}
         body = whole.json()
         assert body["serviceId"] == "health_monitor"
-        (check,) = body["checks"]["error recovery:heartbeat data_collector"]
+        (check,) = body["checks"][f"error recovery:{SCANNER}"]
         assert (check["status"], check["observedUnit"]) == ("fail", "s")
-        assert "look at the log of data_collector" in check["output"]
+        assert "look at the log of strategy_scanner_dca" in check["output"]
         keys = {"name", "group", "severity", "observed", "limit", "ok", "since", "advice"}
         assert all(set(each) == keys for each in body["findings"])
         metrics = (await client.get("/metrics")).text
         assert (
-            'tracker_invariant_ok{group="error recovery",name="heartbeat data_collector",severity="critical"} 0.0'
-            in metrics
+            f'tracker_invariant_ok{{group="error recovery",name="{SCANNER}",severity="critical"}} 0.0' in metrics
         )
         assert 'tracker_symbols{state="live"} 10.0' in metrics
-        assert 'tracker_service_instances{service="data_collector",status="fail"} 1.0' in metrics
+        assert 'tracker_service_instances{service="strategy_scanner_dca",status="fail"} 1.0' in metrics
 
 
 async def test_a_monitor_that_looks_no_more_says_so_itself(healthy: Ward) -> None:
@@ -273,7 +292,7 @@ async def test_a_monitor_that_looks_no_more_says_so_itself(healthy: Ward) -> Non
 
 async def test_where_nothing_can_be_written_what_is_found_is_still_told(healthy: Ward) -> None:
     database = await healthy.value("SELECT current_database()")
-    await healthy.execute("UPDATE tracker.service_heartbeats SET beat_at = now() - interval '31 s'")
+    await healthy.execute(SCANNER_GONE)
     await healthy.execute(f'ALTER DATABASE "{database}" SET default_transaction_read_only = on')
     fresh = await healthy.open_as("health_monitor")
     healthy.database = fresh
@@ -281,4 +300,4 @@ async def test_where_nothing_can_be_written_what_is_found_is_still_told(healthy:
     healthy.clock.advance(60)
     with pytest.raises(DatabaseUnavailableError, match="read-only"):
         await healthy.monitor.run_once()
-    assert len(healthy.monitor.detail()["critical"]) == 2
+    assert healthy.monitor.detail()["critical"] == [SCANNER]
