@@ -197,7 +197,7 @@ def _mappings(words: Mapping[str, str]) -> list[dict[str, Any]]:
 
 def _options(panel: Panel) -> dict[str, Any]:
     reduced = {"calcs": ["lastNotNull"], "fields": "/.*/", "values": False}
-    legend = {"displayMode": "list", "placement": "bottom", "showLegend": True}
+    legend = {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True}
     if panel.kind == "stat":
         return {"reduceOptions": reduced, "colorMode": "background", "graphMode": "none", "textMode": "auto"}
     if panel.kind == "bargauge":
@@ -206,7 +206,7 @@ def _options(panel: Panel) -> dict[str, Any]:
             "orientation": "horizontal",
         }  # fmt: skip
     if panel.kind == "table":
-        return {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
+        return {"showHeader": True, "cellHeight": "sm"}
     if panel.kind == "barchart":
         stacking = "normal" if panel.stacked else "none"
         return {"orientation": "horizontal", "xField": panel.x, "stacking": stacking, "legend": legend}
@@ -215,7 +215,10 @@ def _options(panel: Panel) -> dict[str, Any]:
                    "y": {"matcher": {"id": "byName", "options": panel.y}}}]  # fmt: skip
         return {"mapping": "manual", "series": series, "legend": legend}
     if panel.kind == "candlestick":
-        return {"mode": "candles+volume", "candleStyle": "candles", "colorStrategy": "open-close", "legend": legend}
+        return {
+            "mode": "candles+volume", "candleStyle": "candles", "colorStrategy": "open-close", "fields": {},
+            "legend": legend,
+        }  # fmt: skip
     return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
 
 

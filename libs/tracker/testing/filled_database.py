@@ -51,7 +51,7 @@ class Filled:
 async def fill_database(url: str, *, now: datetime, symbols: int = 12, days: int = 8, seed: int = 7) -> Filled:
     """Fill a migrated, empty database up to the last whole minute before `now`; the same arguments, the same rows.
 
-    Only sha256 and size of a model's bytes are true to life: nothing scores with them.
+    Needs the rights of a superuser. Only sha256 and size of a model's bytes are true to life: nothing scores with them.
     """
     rng = np.random.default_rng(seed)
     database = await Database.open(url, role=None, pool_size=1, application="fill")
@@ -67,7 +67,10 @@ async def fill_database(url: str, *, now: datetime, symbols: int = 12, days: int
         market = make_market(rng, now=now, symbols=symbols, days=days)
         # Models are named by scores and looks; nothing refers to them by a key.
         async with connection.transaction():
+            # Looking up the symbol of each of a million bars takes longer than to store them.
+            await connection.execute("SET LOCAL session_replication_role = replica")
             await write_market(copier, market, rng)
+            await connection.execute("SET LOCAL session_replication_role = origin")
             await write_features(copier, market, number, rng)
             signals = await write_decisions(copier, market, rng)
             await write_labels(copier, market, number, len(FEATURE_SET.names), rng)
