@@ -96,6 +96,8 @@ async def write_decisions(copier: Copier, market: Market, rng: np.random.Generat
          "volatility", "config_hash", "model_id"),
         [_signal_row(each) for each in signals],
     )  # fmt: skip
+    await copier.put("scan_champions", ("strategy", "after", "model_id", "threshold"),
+                     [(name, market.start, CHAMPION[name], THRESHOLD) for name in STRATEGIES])  # fmt: skip
     await copier.put("scan_watermarks", ("strategy", "timeframe", "closed_through"),
                      [(name, "15m", market.closed(Timeframe.M15)) for name in STRATEGIES])  # fmt: skip
     return signals

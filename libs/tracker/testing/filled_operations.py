@@ -136,6 +136,14 @@ async def _write_people(copier: Copier, market: Market, now: datetime) -> None:
          ("paper", asked + timedelta(minutes=21), 2, "resume", "refused", "the account is not halted any more")],
     )  # fmt: skip
     await copier.put(
+        "audit_log", ("at", "who", "address", "action", "subject", "reason", "outcome", "note", "command_id"),
+        [(now - timedelta(hours=4), "owner", "127.0.0.1", "sign in", "", "", "done", "", None),
+         (now - timedelta(hours=3, minutes=50), "nobody", "203.0.113.7", "sign in", "", "", "refused",
+          "the password is wrong", None),
+         (asked, "owner", "127.0.0.1", "halt", "paper", "news at three", "asked", "", 1),
+         (now, "owner", "127.0.0.1", "flatten", "aggressive", "enough for today", "asked", "", 3)],
+    )  # fmt: skip
+    await copier.put(
         "config_versions",
         ("strategy", "version", "timeframe", "params", "config_hash", "file_hash", "source", "reason", "made_at",
          "made_by"),
