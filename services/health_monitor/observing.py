@@ -27,6 +27,7 @@ class Observer:
     seconds: dict[type[Facts], float] = field(default_factory=dict[type[Facts], float])
     _facts: dict[type[Facts], Facts | Unread] = field(default_factory=dict[type[Facts], "Facts | Unread"])
     _due: dict[type[Facts], float] = field(default_factory=dict[type[Facts], float])
+    _remembered: dict[type[Facts], Facts] = field(default_factory=dict[type[Facts], Facts])
 
     async def look(self) -> Observation:
         """Return what is known now; facts that cannot be read take no others with them."""
@@ -35,13 +36,21 @@ class Observer:
             if self._due.get(source.kind, began) > began:
                 continue
             start = self.clock.monotonic()
-            self._facts[source.kind] = await self._read(source)
+            self._facts[source.kind] = self._followed(source, await self._read(source))
             took = self.clock.monotonic() - start
             self.seconds[source.kind] = took
             # A look comes when its time is over: counted from the end of this one, each second look would be missed.
             self._due[source.kind] = began + max(getattr(self.settings, source.seconds), REST * took)
         self._facts[BookFacts] = await self._read_books()
         return Observation(settings=self.settings, facts=dict(self._facts))
+
+    def _followed(self, source: Source, read: Facts | Unread) -> Facts | Unread:
+        """Return facts that remember what was known before, also before they could not be read for a while."""
+        if source.follow is None or isinstance(read, Unread):
+            return read
+        earlier = self._remembered.get(source.kind)
+        self._remembered[source.kind] = read if earlier is None else source.follow(read, earlier)
+        return self._remembered[source.kind]
 
     async def _read(self, source: Source) -> Facts | Unread:
         try:

@@ -48,6 +48,33 @@ class MonitorSettings(ServiceSettings):
     months_limit_days: float = Field(
         default=7, gt=0, description="days after the end of a month by which it is brought into the order of its key"
     )
+    warm_limit: float = Field(
+        default=0.1, ge=0, le=1, description="share of symbols that may lack the history a feature needs"
+    )
+    fault_limit: float = Field(
+        default=0.2, ge=0, le=1, description="share of a strategy's looks that may find no bar or no feature"
+    )
+    signal_limit_hours: float = Field(default=30, gt=0, description="event time in which any strategy has a signal")
+    trade_limit_hours: float = Field(default=48, gt=0, description="event time in which any account has a fill")
+    restarts_limit: int = Field(default=3, ge=1, description="starts of one service within an hour")
+    lease_limit_seconds: float = Field(
+        default=60, ge=0, description="how long a lease that has ended may lie before somebody takes it"
+    )
+    maintenance_failures_limit: int = Field(default=3, ge=1, description="failures of a task in a row")
+    maintenance_limit_hours: float = Field(default=26, gt=0, description="age of the last good run of each task")
+    maintenance_run_limit_hours: float = Field(default=2, gt=0, description="how long a run of a task may take")
+    command_limit_seconds: float = Field(
+        default=300, gt=0, description="how long a command to an account may stay without an answer"
+    )
+    request_limit_seconds: float = Field(
+        default=1800, gt=0, description="how long a request for work on models may stay without an answer"
+    )
+    queue_limit_hours: float = Field(default=6, gt=0, description="how long a job that is due may wait to be begun")
+    outbox_limit_seconds: float = Field(default=900, gt=0, description="how long a message may wait to reach Slack")
+    report_limit_hours: float = Field(default=17, gt=0, description="time up to which daily reports are made, ago")
+    look_share_limit: float = Field(
+        default=0.5, gt=0, le=1, description="share of the time between two looks that a look may take"
+    )
     training_limit_hours: float = Field(
         default=30, gt=0, description="age of the last training of each strategy's model that came to its end"
     )

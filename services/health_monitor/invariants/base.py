@@ -51,17 +51,30 @@ class Source:
     """Where facts of one class come from.
 
     `seconds` names the setting that says how often they are read; whatever it says, reading takes no more than a
-    twentieth of the time. It is given up after `look_timeout_seconds`.
+    twentieth of the time. It is given up after `look_timeout_seconds`. `follow` makes, of facts and those of the look
+    before, facts that remember.
     """
 
     kind: type[Facts]
     read: Callable[[Transaction, MonitorSettings], Awaitable[Facts]]
     seconds: str = "every_seconds"
+    follow: Callable[[Facts, Facts], Facts] | None = None
 
 
 def source(kind: type[F], read: Callable[[Transaction], Awaitable[F]], seconds: str = "every_seconds") -> Source:
     """Return a source of facts whose reading needs no settings."""
     return Source(kind=kind, read=lambda transaction, _: read(transaction), seconds=seconds)
+
+
+def remembering(kind: type[F], read: Callable[[Transaction], Awaitable[F]], follow: Callable[[F, F], F]) -> Source:
+    """Return a source of facts that remember; `follow` is given those that were read, and those of before."""
+
+    def followed(new: Facts, old: Facts) -> Facts:
+        assert isinstance(new, kind)  # noqa: S101 - they are kept by their class
+        assert isinstance(old, kind)  # noqa: S101
+        return follow(new, old)
+
+    return Source(kind=kind, read=lambda transaction, _: read(transaction), follow=followed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

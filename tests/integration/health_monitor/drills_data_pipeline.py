@@ -116,7 +116,7 @@ DRILLS: tuple[Drill, ...] = (
         kind=SymbolsSpeak,
         name="symbol silence",
         breaking="INSERT INTO tracker.symbols (symbol) VALUES ('NEVER-USD')",
-        observed=r"1 symbols, for up to \d{5,6} s: NEVER-USD",
+        observed=r"1 symbols, for up to 7\d{4} s: NEVER-USD",
         mending="UPDATE tracker.symbols SET status = 'unsupported' WHERE symbol = 'NEVER-USD'",
     ),
     Drill(
@@ -130,9 +130,9 @@ DRILLS: tuple[Drill, ...] = (
         kind=RollUpsFollow,
         name="roll-up 1d",
         breaking="DELETE FROM tracker.bar_watermarks WHERE timeframe = '1d'",
-        observed="86400 s behind",
+        observed="(172800|259200) s behind",
         before=(
-            "UPDATE tracker.bar_watermarks SET opened_at = opened_at - interval '1 day' WHERE timeframe = '1m'"
+            "UPDATE tracker.bar_watermarks SET opened_at = opened_at - interval '3 days' WHERE timeframe = '1m'"
         ),
         mending=(
             "INSERT INTO tracker.bar_watermarks SELECT '1d', opened_at, date_trunc('day', now(), 'UTC'), now()"

@@ -78,7 +78,7 @@ async def test_no_bars_for_minutes(healthy: Ward) -> None:
 
 async def test_symbols_with_longer_bars_are_live_until_the_next_one_is_late(healthy: Ward) -> None:
     await healthy.execute(
-        "DELETE FROM tracker.latest_bar WHERE timeframe = '1h'",
+        "DELETE FROM tracker.latest_bar WHERE timeframe <> '1m'",
         "UPDATE tracker.symbols SET base_timeframe = '1h' WHERE symbol_id <= 5",
         "UPDATE tracker.latest_bar SET timeframe = '1h', ts = ts - interval '119 minutes' WHERE symbol_id <= 5",
     )
@@ -91,7 +91,7 @@ async def test_symbols_with_longer_bars_are_live_until_the_next_one_is_late(heal
 
 async def test_a_replay_of_hourly_candles_alone_is_judged_by_them(healthy: Ward) -> None:
     await healthy.execute(
-        "DELETE FROM tracker.latest_bar WHERE timeframe = '1h'",
+        "DELETE FROM tracker.latest_bar WHERE timeframe <> '1m'",
         "UPDATE tracker.symbols SET base_timeframe = '1h'",
         "UPDATE tracker.latest_bar SET timeframe = '1h', ts = ts - interval '59 minutes'",
     )
