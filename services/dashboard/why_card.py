@@ -22,7 +22,7 @@ from services.dashboard.reader import Watch
 from services.dashboard.rulebook import Rulebook
 
 CONDITIONS = (
-    Column(name="met", label="Holds"), Column(name="name", label="Condition"),
+    Column(name="met", label=""), Column(name="name", label="Condition"),
     Column(name="observed", label="Is", look="number"), Column(name="must", label="Must be"),
     Column(name="off", label="Off by / points", look="number"), Column(name="reason", label="Else", look="words"),
 )  # fmt: skip
@@ -40,6 +40,9 @@ MOVED = (
 )  # fmt: skip
 # Where there is nothing to say; an empty text would be shown as a missing one.
 BLANK = "\u00a0"
+MET, FAILED = "\u2714", "\u2718"
+SIGNS = {">=": "\u2265", "<=": "\u2264"}
+TITLES = {"gate": "GATES", "confirmation": "CONFIRMATIONS", "score": "SCORES"}
 
 
 class WhyCard:
@@ -50,26 +53,34 @@ class WhyCard:
         self._page = page
         self._rules = rules
         self._watch: Watch[dict[str, Any] | None] | None = None
+        self._is_set = False
 
     async def build(self) -> None:
         """Build the card, and show the last look at the first symbol."""
         symbols = [each.symbol for each in await self._page.reader.ask(WATCHED)]
         names = list(self._rules.names)
-        asked: dict[str, str] = dict(ui.context.client.request.query_params)
         with section("Why was there a trade, or none?", note="the same facts as `tracker why`"):
             with ui.element("div").classes("controls"):
-                self._strategy = chooser(
-                    "Strategy", names, asked["strategy"] if asked.get("strategy") in names else first(names), self._ask
-                )
-                self._symbol = chooser(
-                    "Symbol", symbols, asked["symbol"] if asked.get("symbol") in symbols else first(symbols), self._ask,
-                    typed=True,
-                )  # fmt: skip
-                self._at = ui.input(on_change=self._ask).props(
+                self._strategy = chooser("Strategy", names, told("strategy", names), self._changed)
+                self._symbol = chooser("Symbol", symbols, told("symbol", symbols), self._changed, typed=True)
+                self._at = ui.input(on_change=self._changed).props(
                     'dense outlined stack-label type=datetime-local label="At (empty: latest)" debounce=400 clearable'
                 )
             self._parts = _Parts()
         await self._ask()
+
+    async def ask(self, strategy: str, symbol: str, at: datetime) -> None:
+        """Show another look."""
+        self._is_set = True
+        self._strategy.set_value(strategy)
+        self._symbol.set_value(symbol)
+        self._at.set_value(f"{at.astimezone(ZoneInfo(self._page.zone)):%Y-%m-%dT%H:%M}")
+        self._is_set = False
+        await self._ask()
+
+    async def _changed(self) -> None:
+        if not self._is_set:
+            await self._ask()
 
     async def _ask(self) -> None:
         at = moment_in(self._at.value, self._page.zone)
@@ -118,9 +129,10 @@ class _Parts:
         )
 
 
-def first(names: Sequence[str]) -> str | None:
-    """Return the first of some names, None where there are none."""
-    return next(iter(names), None)
+def told(name: str, known: Sequence[str]) -> str | None:
+    """Return what the page's address asks for, else the first of what is known, if there is any."""
+    asked = ui.context.client.request.query_params.get(name)
+    return asked if asked in known else next(iter(known), None)
 
 
 def _line(name: str) -> ui.label:
@@ -170,25 +182,40 @@ def lines_of(look: Mapping[str, Any]) -> dict[str, str]:
     }  # fmt: skip
 
 
-def condition_rows(conditions: Sequence[Mapping[str, Any]], indent: str = "") -> list[dict[str, Any]]:
-    """Return a row a condition, the parts of one under it."""
+def condition_rows(conditions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row a condition, the parts of one under it, and a title above those of a kind."""
     rows: list[dict[str, Any]] = []
+    kind = ""
     for each in conditions:
-        of = f" ({formats.words(each['of'])})" if each["of"] else ""
-        limit = "" if each["limit"] is None else f" {each['limit']:.6g}"
-        is_score = each["kind"] == "score"
-        rows.append(
-            {
-                "met": "= score" if is_score else f"{'✔' if each['holds'] else '✘'} {each['kind']}",
-                "name": indent + each["name"],
-                "observed": _rounded(each["observed"]),
-                "must": f"{each['relation'] or ''}{limit}{of}".strip() or BLANK,
-                "off": _rounded(each["points"] if is_score else _off(each)),
-                "reason": BLANK if each["holds"] or is_score else each["reason"] or BLANK,
-            }
-        )
-        rows += condition_rows([{**part, "reason": None} for part in each["parts"]], indent + "\u2003")
+        if each["kind"] != kind:
+            kind = each["kind"]
+            blank = dict.fromkeys(("met", "observed", "must", "off", "reason"), BLANK)
+            rows.append({**blank, "name": TITLES[kind]})
+        rows += _condition_rows(each, "")
     return rows
+
+
+def _condition_rows(condition: Mapping[str, Any], indent: str) -> list[dict[str, Any]]:
+    is_score = condition["kind"] == "score"
+    observed = _rounded(condition["observed"])
+    off = _rounded(condition["points"] if is_score else _off(condition))
+    row = {
+        "met": "=" if is_score else MET if condition["holds"] else FAILED,
+        "name": indent + condition["name"],
+        "observed": BLANK if observed is None else observed,
+        "must": _must(condition) or BLANK,
+        "off": BLANK if off is None else off,
+        "reason": BLANK if condition["holds"] or is_score else condition["reason"] or BLANK,
+    }
+    parts = [_condition_rows({**part, "reason": None}, indent + "\u2003") for part in condition["parts"]]
+    return [row, *(each for part in parts for each in part)]
+
+
+def _must(condition: Mapping[str, Any]) -> str:
+    relation = SIGNS.get(condition["relation"], condition["relation"] or "")
+    limit = "" if condition["limit"] is None else f" {condition['limit']:.4g}"
+    of = f" ({formats.words(condition['of'])})" if condition["of"] else ""
+    return f"{relation}{limit}{of}".strip()
 
 
 def feature_rows(features: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

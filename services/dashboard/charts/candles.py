@@ -173,7 +173,7 @@ def candle_options(
 def last_price(value: float) -> dict[str, Any]:
     """Return the line across the chart at the last price."""
     return {
-        "silent": True, "symbol": "none", "animation": False,
+        "silent": True, "symbol": "none", "animation": False, "precision": 12,
         "lineStyle": {"color": QUIET, "type": "dotted", "width": 1},
         "label": {
             "formatter": price(value), "position": "end", "backgroundColor": LABEL, "color": "#ffffff",

@@ -47,7 +47,7 @@ def equity_options(points: Sequence[EquityPoint], *, paid_in: float | None = Non
 
 def _level(value: float | None) -> dict[str, Any]:
     return {
-        "silent": True, "symbol": "none", "label": {"show": False},
+        "silent": True, "symbol": "none", "label": {"show": False}, "precision": 12,
         "lineStyle": {"color": QUIET, "type": "dashed", "width": 1},
         "data": [] if value is None else [{"yAxis": value}],
     }  # fmt: skip

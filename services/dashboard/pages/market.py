@@ -41,7 +41,7 @@ EVENTS = (
     Column(name="says", label=""),
 )  # fmt: skip
 ALL = "all symbols"
-CHART_HEIGHT, HEAT_HEIGHT, CALENDAR_HEIGHT = 520, 640, 220
+CHART_HEIGHT, HEAT_HEIGHT, CALENDAR_HEIGHT = 590, 640, 220
 
 
 async def build(page: PageContext) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from nicegui import ui
@@ -31,7 +32,7 @@ REASONS = (
     Column(name="count", label="Looks", look="count"), Column(name="share", label="Share", look="percent"),
 )  # fmt: skip
 NEAREST_COLUMNS = (
-    Column(name="symbol", label="Nearest to a trade"), Column(name="decided_at", label="Close", look="moment"),
+    Column(name="symbol", label="Nearest"), Column(name="decided_at", label="Close", look="moment"),
     Column(name="reason", label="Stopped by", look="words"),
 )  # fmt: skip
 
@@ -48,7 +49,8 @@ async def build(page: PageContext) -> None:
         period = toggle(PERIODS, 1)
         ui.label("of event time, days are UTC").classes("quiet")
     known = await page.reader.ask(rules.states)
-    cards = {each.strategy: _Card(each.strategy) for each in known}
+    why = WhyCard(page, rules)
+    cards = {each.strategy: _Card(each.strategy, why) for each in known}
 
     def show_states(states: tuple[StrategyState, ...]) -> None:
         for each in states:
@@ -68,13 +70,13 @@ async def build(page: PageContext) -> None:
             )
     watch = await page.reader.watch(show_looks, rules.looks, period.value)
     period.on_value_change(lambda event: watch.ask_for(rules.looks, event.value))
-    await WhyCard(page, rules).build()
+    await why.build()
 
 
 class _Card:
     """One strategy: its state, its funnel, and what stopped its looks."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, why: WhyCard) -> None:
         with section(name, span=4):
             self._light = Light()
             with ui.element("div").classes("facts"):
@@ -89,7 +91,10 @@ class _Card:
             self._trouble = ui.label().classes("warn")
             self._bars = FunnelBars(list(STEPS.values()))
             self._reasons = SmallTable(REASONS, "Nothing was looked at in this time.")
-            self._nearest = SmallTable(NEAREST_COLUMNS, "")
+            self._nearest = SmallTable(
+                NEAREST_COLUMNS, "",
+                chosen=lambda row: why.ask(name, row["symbol"], datetime.fromisoformat(row["decided_at"])),
+            )  # fmt: skip
 
     def show_state(self, state: StrategyState) -> None:
         words, tone = state_light(state)
