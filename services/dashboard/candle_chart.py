@@ -6,11 +6,10 @@ import json
 from dataclasses import fields
 from typing import Any
 
-from nicegui import ui
-from tracker.domain.timeframe import Timeframe
 from tracker.store.pages.market import Candles
 
 from services.dashboard.charts.candles import MOST_BARS, candle_rows, last_price, volume_rows
+from services.dashboard.elements.sent_chart import SentChart
 
 # The browser has the bars already: they are put together there, so that a bar costs a line and not the whole chart.
 _TAIL_JS = """(() => {
@@ -24,42 +23,32 @@ _TAIL_JS = """(() => {
 })()"""
 
 
-class CandleChart:
-    """A chart of candles; `draw` replaces it, `follow` moves its end."""
+class CandleChart(SentChart):
+    """A chart of candles; `draw_bars` replaces it, `follow` moves its end."""
 
     def __init__(self, height: int) -> None:
         """Take a place on the page; nothing is drawn yet. Height in pixels."""
-        self._place = ui.element("div").style(f"height: {height}px").classes("chart")
-        self._height = height
-        self._element: ui.echart | None = None
+        super().__init__(height)
         self._bars = Candles()
 
-    def draw(self, bars: Candles, options: dict[str, Any]) -> None:
+    def draw_bars(self, bars: Candles, options: dict[str, Any]) -> None:
         """Draw another chart in the place of this one, its view and all."""
-        self._place.clear()
-        with self._place:
-            self._element = ui.echart(options).style(f"height: {self._height}px").classes("chart")
+        self.draw(options)
         self._bars = bars
 
-    def follow(self, bars: Candles, timeframe: Timeframe) -> bool:
+    def follow(self, bars: Candles) -> bool:
         """Show what has come since; return False where more has changed than the end, so that it must be drawn."""
-        if self._element is None or not continues(self._bars, bars):
+        if self.chart is None or not continues(self._bars, bars):
             return False
-        since = self._bars.ts[-1]
         if bars != self._bars:
+            since = self._bars.ts[-1]
             fresh = {
                 "candles": candle_rows(bars, since), "volume": volume_rows(bars, since),
                 "last": last_price(bars.close[-1]),
             }  # fmt: skip
-            code = _TAIL_JS % {"id": self._element.id, "fresh": json.dumps(fresh), "most": MOST_BARS}
-            self._element.run_chart_method(":setOption", code)
+            self.update_series(_TAIL_JS % {"id": self.chart.id, "fresh": json.dumps(fresh), "most": MOST_BARS})
         self._bars = bars
         return True
-
-    def replace_series(self, series: list[dict[str, Any]]) -> None:
-        """Put other series in the place of all, and keep what is in view."""
-        if self._element is not None:
-            self._element.run_chart_method("setOption", {"series": series}, {"replaceMerge": ["series"]})
 
 
 def continues(before: Candles, after: Candles) -> bool:
@@ -68,6 +57,6 @@ def continues(before: Candles, after: Candles) -> bool:
         return False
     offset = before.ts.index(after.ts[0])
     kept = len(before) - offset - 1
-    return all(
+    return after.ts[kept] == before.ts[-1] and all(
         getattr(before, each.name)[offset:-1] == getattr(after, each.name)[:kept] for each in fields(before)
-    ) and after.ts[kept] == before.ts[-1]
+    )

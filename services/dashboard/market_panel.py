@@ -106,7 +106,7 @@ class MarketPanel:
     def _set_candles(self, tail: CandleTail) -> None:
         assert self._choice is not None  # noqa: S101 - nothing is followed before something was chosen
         self._bars = with_running(tail, self._choice.timeframe)
-        if self._is_ready and not self._chart.follow(self._bars, self._choice.timeframe):
+        if self._is_ready and not self._chart.follow(self._bars):
             self._draw()
 
     def _set_trading(self, trading: SymbolTrading) -> None:
@@ -119,7 +119,7 @@ class MarketPanel:
         self._replace()
 
     def _draw(self) -> None:
-        self._chart.draw(self._bars, self._options())
+        self._chart.draw_bars(self._bars, self._options())
 
     def _replace(self) -> None:
         if self._is_ready:

@@ -22,10 +22,10 @@ from services.dashboard.charts.coverage import coverage_options
 from services.dashboard.charts.heat import heat_options
 from services.dashboard.charts.overlays import OVERLAYS
 from services.dashboard.context import PageContext
-from services.dashboard.elements.chart import Chart
 from services.dashboard.elements.columns import Column
 from services.dashboard.elements.controls import chooser, toggle
 from services.dashboard.elements.parts import Stat, empty, section
+from services.dashboard.elements.sent_chart import SentChart
 from services.dashboard.elements.small_table import SmallTable
 from services.dashboard.market_panel import WATCHED, Choice, MarketPanel, events_of
 from services.dashboard.reader import Question
@@ -75,6 +75,7 @@ class _Market:
         self._hours = 24
         self._heat: tuple[SymbolHeat, ...] = ()
         self._coverage_of: str | None = None
+        self._painted: tuple[object, ...] = ()
 
     async def build(self) -> None:
         with section("Chart", span=8):
@@ -87,8 +88,7 @@ class _Market:
         with section("Heat map", span=4, note="size: turnover of 24 hours; blue rose, orange fell"):
             with ui.element("div").classes("controls"):
                 toggle({1: "1 h", 24: "24 h"}, self._hours, self._choose_hours)
-            self._map = Chart(heat_options((), hours=self._hours, chosen=None), height=HEAT_HEIGHT)
-            self._map.element.on_point_click(lambda event: self._choose(symbol=event.name))
+            self._map = SentChart(HEAT_HEIGHT)
         with section("Signals and fills", span=6, note="of the chart's symbol, over its bars"):
             events = SmallTable(EVENTS, "Nothing was proposed or traded in this time: the page Strategies says why.")
         self._panel = MarketPanel(
@@ -101,7 +101,7 @@ class _Market:
                 "No day has been counted yet.",
                 "The data scheduler counts bars by the day: the page Data says when it last did.",
             )
-            self._calendar = Chart(coverage_options(()), height=CALENDAR_HEIGHT)
+            self._calendar = SentChart(CALENDAR_HEIGHT)
         await self._page.reader.watch(self._show_heat, HEAT)
         self._coverage = await self._page.reader.watch(self._show_coverage, COVERAGE, None)
         await self._show()
@@ -153,19 +153,30 @@ class _Market:
 
     def _show_heat(self, heat: tuple[SymbolHeat, ...]) -> None:
         self._heat = heat
-        self._map.set_options(heat_options(heat, hours=self._hours, chosen=self._symbol))
+        painted = (heat, self._hours, self._symbol)
+        if painted != self._painted:
+            self._painted = painted
+            self._paint(heat_options(heat, hours=self._hours, chosen=self._symbol))
         found = next((each for each in heat if each.symbol == self._symbol), None)
         self._price.show(formats.price(found.price if found else None))
         for stat, change in ((self._hour, found and found.change_1h), (self._day, found and found.change_24h)):
             stat.show(formats.signed_percent(change), tone=formats.tone(change))
         self._turnover.show(compact(found.turnover if found else None))
 
+    def _paint(self, options: dict[str, Any]) -> None:
+        if self._map.chart is not None:
+            self._map.replace_series(options["series"])
+            return
+        self._map.draw(options)
+        if self._map.chart is not None:
+            self._map.chart.on_point_click(lambda event: self._choose(symbol=event.name))
+
     def _show_coverage(self, days: tuple[DayCoverage, ...]) -> None:
         is_known = any(each.expected for each in days)
         self._no_days.set_visibility(not is_known)
-        self._calendar.element.set_visibility(is_known)
+        self._calendar.place.set_visibility(is_known)
         if is_known:
-            self._calendar.set_options(coverage_options(days))
+            self._calendar.draw(coverage_options(days))
 
 
 def compact(value: float | None) -> str:

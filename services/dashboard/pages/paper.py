@@ -27,11 +27,11 @@ from tracker.store.pages.paper import (
 from services.dashboard import formats
 from services.dashboard.charts.equity import equity_options
 from services.dashboard.context import PageContext
-from services.dashboard.elements.chart import Chart
 from services.dashboard.elements.columns import Column
 from services.dashboard.elements.controls import chooser, toggle
 from services.dashboard.elements.grid import Grid
 from services.dashboard.elements.parts import Stat, empty, section
+from services.dashboard.elements.sent_chart import SentChart
 from services.dashboard.elements.small_table import SmallTable
 from services.dashboard.reader import Question, Watch
 
@@ -152,13 +152,13 @@ async def _equity(page: PageContext, account: str) -> None:
             "No equity in this time.",
             "The paper trader writes a point with each closed minute, from the first on that it has acted on.",
         )
-        chart = Chart(equity_options(()), height=320)
+        chart = SentChart(320)
 
     def show(points: tuple[EquityPoint, ...]) -> None:
         nothing.set_visibility(not points)
-        chart.element.set_visibility(bool(points))
+        chart.place.set_visibility(bool(points))
         if points:
-            chart.set_options(equity_options(points))
+            chart.draw(equity_options(points))
 
     watch = await page.reader.watch(show, EQUITY, account, SPANS[span.value], POINTS)
     span.on_value_change(lambda event: watch.ask_for(EQUITY, account, SPANS[event.value], POINTS))

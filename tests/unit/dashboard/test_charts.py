@@ -23,6 +23,7 @@ from services.dashboard.charts.coverage import coverage_options
 from services.dashboard.charts.equity import equity_options
 from services.dashboard.charts.heat import colour_limit, diverging, heat_options
 from services.dashboard.charts.overlays import OVERLAYS, Line, needed_features, overlay_lines
+from services.dashboard.elements.sent_chart import as_code
 from services.dashboard.formats import MINUS, NONE
 
 HOUR = 3_600
@@ -242,3 +243,12 @@ def test_only_a_chart_whose_end_alone_has_moved_is_followed(after: Candles, foll
 
 def test_nothing_follows_an_empty_chart() -> None:
     assert not continues(Candles(), table(3))
+
+
+def test_options_become_code_of_the_browser_with_its_functions() -> None:
+    options = {
+        "a": [[1, None], [2, 0.5]], ":formatter": "(v) => v", "b": {"c": "it's </script>"}, "d": [{":e": "1 + 1"}],
+    }  # fmt: skip
+    assert as_code(options) == (
+        '({"a":[[1, null],[2, 0.5]],"formatter":(v) => v,"b":({"c":"it's </script>"}),"d":[({"e":1 + 1})]})'
+    )
