@@ -250,5 +250,5 @@ def test_options_become_code_of_the_browser_with_its_functions() -> None:
         "a": [[1, None], [2, 0.5]], ":formatter": "(v) => v", "b": {"c": "it's </script>"}, "d": [{":e": "1 + 1"}],
     }  # fmt: skip
     assert as_code(options) == (
-        '({"a":[[1, null],[2, 0.5]],"formatter":(v) => v,"b":({"c":"it's </script>"}),"d":[({"e":1 + 1})]})'
+        '({"a":[[1, null],[2, 0.5]],"formatter":(v) => v,"b":({"c":"it\'s </script>"}),"d":[({"e":1 + 1})]})'
     )
