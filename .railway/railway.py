@@ -341,6 +341,7 @@ def main(ctx=None):
                     "restartPolicyType": "ALWAYS",
                 },
                 env={
+                    "DASHBOARD_PASSWORD": preserve(),
                     "DATABASE_POOL_SIZE": "2",
                     "DATABASE_URL": preserve(),
                     "RAILPACK_PYTHON_VERSION": "3.11",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,22 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from tracker.domain.clock import SystemClock
-from tracker.domain.command import AccountEvent, Command, CommandKind
+from tracker.domain.command import Command, CommandKind
 from tracker.domain.errors import InputError
 from tracker.quant.portfolio.commands import amount_of
 from tracker.runtime.accounts import AccountRules, derived, load_accounts
+from tracker.runtime.asking import give_command
 from tracker.runtime.config import read_toml
-from tracker.store.commands import read_answer, read_waiting, write_command
+from tracker.store.commands import read_waiting
 from tracker.store.database import Database, Transaction
-from tracker.store.heartbeats import GONE_AFTER, read_heartbeats
 from tracker.store.ledger import read_accounts
 
 from services.control.account_report import event_document, known_accounts, names_of, on_database, rules_in_force, told
 from services.control.settings import ControlSettings
 
 WRITER = "tracker_control"
-PAPER_TRADER = "paper_trader"
-ASK_AGAIN_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,26 +121,10 @@ async def _give(database: Database, settings: ControlSettings, order: Order) -> 
         reason=order.reason,
         requested_by=settings.user or "unknown",
     )
-    async with database.transaction() as transaction:
-        number = await write_command(transaction, command)
-        beats = [each for each in await read_heartbeats(transaction) if each.service == PAPER_TRADER]
-        await transaction.commit()
-    alive = any(each.status != "stopped" and SystemClock().now() - each.beat_at < GONE_AFTER for each in beats)
-    event = await _answer(database, number, order.wait_seconds if alive else 0.0)
-    if event is not None:
-        return event_document(event)
-    note = "the paper trader has not answered yet" if alive else "the paper trader answers as soon as it runs"
+    given = await give_command(database, command, order.wait_seconds, SystemClock())
+    if given.event is not None:
+        return event_document(given.event)
     return {
-        "command_id": number, "account": order.account, "kind": order.kind.value, "at": None, "outcome": "waiting",
-        "amount": None, "note": note, "arguments": told(command), "reason": order.reason,
+        "command_id": given.command_id, "account": order.account, "kind": order.kind.value, "at": None,
+        "outcome": "waiting", "amount": None, "note": given.note, "arguments": told(command), "reason": order.reason,
     }  # fmt: skip
-
-
-async def _answer(database: Database, number: int, seconds: float) -> AccountEvent | None:
-    for _ in range(max(1, round(seconds / ASK_AGAIN_SECONDS))):
-        async with database.transaction() as transaction:
-            event = await read_answer(transaction, number)
-        if event is not None or seconds == 0.0:
-            return event
-        await asyncio.sleep(ASK_AGAIN_SECONDS)
-    return None

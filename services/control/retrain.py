@@ -7,17 +7,15 @@ import getpass
 from dataclasses import asdict
 from typing import Any
 
-from tracker.domain.clock import SystemClock
 from tracker.domain.errors import InputError
 from tracker.domain.job import JobKind
+from tracker.runtime.asking import request_work
 from tracker.runtime.retraining_rules import load_retraining_rules, refusal
 from tracker.store.database import Database
 from tracker.store.job_facts import (
     read_last_runs,
     read_open_requests,
-    read_request_answer,
     read_waiting_jobs,
-    write_job_request,
 )
 
 from services.control.database_at_hand import asked_database, database_at_hand
@@ -25,7 +23,6 @@ from services.control.settings import ControlSettings
 
 ROLE = "tracker_control"
 READER_ROLE = "tracker_reader"
-LOOK_SECONDS = 0.5
 
 
 def request_job(
@@ -43,23 +40,15 @@ def request_job(
 
 
 async def _request(url: str, kind: JobKind, strategy: str | None, reason: str, wait: float) -> dict[str, Any]:
-    clock = SystemClock()
     database = await Database.open(url, role=ROLE, pool_size=1, application="tracker:retrain")
     try:
-        async with database.transaction() as transaction:
-            number = await write_job_request(transaction, getpass.getuser(), kind, strategy, reason)
-            await transaction.commit()
-        give_up_at = clock.monotonic() + wait
-        while True:
-            async with database.transaction() as transaction:
-                answer = await read_request_answer(transaction, number)
-            if answer is not None or clock.monotonic() >= give_up_at:
-                break
-            await asyncio.sleep(LOOK_SECONDS)
+        asked = await request_work(database, kind, strategy, getpass.getuser(), reason, wait)
     finally:
         await database.close()
-    outcome, note = answer or ("waiting", "ml_retrainer has not come to it: it does when it runs")
-    return {"request": number, "kind": kind.value, "strategy": strategy or "all", "outcome": outcome, "note": note}
+    return {
+        "request": asked.request_id, "kind": kind.value, "strategy": strategy or "all", "outcome": asked.outcome,
+        "note": asked.note,
+    }  # fmt: skip
 
 
 def job_status(settings: ControlSettings) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tracker.domain.clock import Clock
 
@@ -15,7 +15,8 @@ from services.dashboard.settings import DashboardSettings
 class PageContext:
     """One viewer's page; `account` is the one that was chosen, None while there is none.
 
-    `signed_in_as` is None for a viewer who only reads; `zone` is the viewer's as the browser told it.
+    `signed_in_as` and `token`, which commands need, are None for a viewer who only reads; `can_sign_in` says whether
+    anybody could. `zone` is the viewer's as the browser told it.
     """
 
     reader: Reader
@@ -24,7 +25,16 @@ class PageContext:
     account: str | None
     currency: str
     signed_in_as: str | None
+    token: str | None = field(repr=False)
+    can_sign_in: bool
     zone: str
+
+    @property
+    def how_to_command(self) -> str:
+        """What somebody who may not command has to do first."""
+        if self.can_sign_in:
+            return "Sign in to use this"
+        return "Start the dashboard with DASHBOARD_PASSWORD in its environment, and sign in, to use this"
 
 
 Build = Callable[[PageContext], Awaitable[None]]

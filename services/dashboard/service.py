@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from fastapi import FastAPI
 from nicegui import Client
 from tracker.domain.clock import Clock
-from tracker.domain.errors import ConfigError
 from tracker.runtime.logging import Logger
 from tracker.store.bars import BARS_CHANNEL
 from tracker.store.database import Database
 
+from services.dashboard.access.doors import door_of
 from services.dashboard.reader import Reader
 from services.dashboard.settings import DashboardSettings
-from services.dashboard.site import mount_pages
+from services.dashboard.site import Site, mount_pages
 
 
 class Dashboard:
@@ -25,19 +24,11 @@ class Dashboard:
     channels = (BARS_CHANNEL,)
 
     def __init__(self, database: Database, settings: DashboardSettings, clock: Clock, log: Logger) -> None:
-        """Refuse to serve strangers.
-
-        Raises ConfigError where the page would be open beyond loopback without being told so.
-        """
-        if not (settings.open_to_network or _is_loopback(settings.host)):
-            raise ConfigError(
-                f"environment: HOST = {settings.host!r} opens the page to the network, and it has no sign-in yet: "
-                "set DASHBOARD_OPEN_TO_NETWORK=true to serve it behind a proxy that asks for one"
-            )
-        self._settings = settings
-        self._clock = clock
-        self._log = log
+        """Refuse to serve strangers: raises ConfigError where the page is open to the network without a sign-in."""
         self._reader = Reader(database, clock, log)
+        self._site = Site(
+            reader=self._reader, database=database, settings=settings, door=door_of(settings), clock=clock, log=log
+        )
 
     def detail(self) -> dict[str, Any]:
         """Return what is shown in /health."""
@@ -52,11 +43,4 @@ class Dashboard:
 
     def mount(self, app: FastAPI) -> None:
         """Add the pages."""
-        mount_pages(app, self._reader, self._settings, self._clock, self._log)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        mount_pages(app, self._site)

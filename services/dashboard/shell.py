@@ -9,6 +9,7 @@ from nicegui import ui
 from tracker.domain.errors import TrackerError
 from tracker.store.pages.shell import Account, ServiceState
 
+from services.dashboard.access.guard import SIGN_IN
 from services.dashboard.context import Page, PageContext
 from services.dashboard.elements.parts import Light, empty
 from services.dashboard.pages.overview import SERVICES, service_light
@@ -38,6 +39,8 @@ async def frame(
 ) -> None:
     """Build a page within its frame; what the database cannot tell now is said on the page."""
     ui.page_title(f"{page.title} · Crypto Tracker")
+    if context.token is not None:
+        ui.add_head_html(f'<meta name="tracker-token" content="{context.token}">')
     theme = cookie(request, THEME_COOKIE)
     dark = ui.dark_mode(THEMES.get(theme, THEMES["auto"])[1])
     drawer = _menu(page, pages)
@@ -51,6 +54,7 @@ async def frame(
                 ui.element("span").classes("grow")
                 _account_choice(accounts, context.account)
                 _theme_button(dark, theme)
+                _signed_in(context)
 
     def show(states: tuple[ServiceState, ...]) -> None:
         health.show(*service_light(states))
@@ -92,6 +96,15 @@ def _account_choice(accounts: tuple[Account, ...], chosen: str | None) -> None:
             f"tracker.cookie({ACCOUNT_COOKIE!r}, {event.value!r}); location.reload()"
         ),
     ).props("dense outlined options-dense aria-label=Account").classes("account")
+
+
+def _signed_in(context: PageContext) -> None:
+    if context.signed_in_as is not None:
+        with ui.button(icon="account_circle").props("flat round dense aria-label=Account"), ui.menu():
+            ui.menu_item(f"signed in as {context.signed_in_as}").props("disable")
+            ui.menu_item("Sign out", on_click=lambda: ui.run_javascript("tracker.signOut()"))
+    elif context.can_sign_in:
+        ui.link("Sign in", SIGN_IN).classes("sign-in")
 
 
 def _theme_button(dark: ui.dark_mode, theme: str) -> None:

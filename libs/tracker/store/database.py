@@ -108,8 +108,7 @@ class Database:
         `role` is the Postgres role every transaction takes on (None: the login's own). Raises
         DatabaseUnavailableError where the server cannot be reached.
         """
-        if role is not None and not role.replace("_", "").isalnum():
-            raise SchemaError(f"role {role!r} is not a plain name")
+        role = None if role is None else _plain_role(role)
         try:
             pool = await _pool(url, pool_size, application)
             # The pool connects on demand only: whether the server is there at all is found out now.
@@ -122,6 +121,13 @@ class Database:
     def under(self, fence: Fence) -> Database:
         """Return the same connections, on which nothing commits once `fence` fell; closed with this one."""
         return Database(self._pool, self._url, self._role, self._application, fence)
+
+    def acting_as(self, role: str) -> Database:
+        """Return the same connections, whose transactions take on another role; closed with this one.
+
+        Raises SchemaError where it is not a plain name.
+        """
+        return Database(self._pool, self._url, _plain_role(role), self._application, self._fence)
 
     async def beside(self, pool_size: int) -> Database:
         """Return the same database with connections of its own, for what must not wait behind anything else.
@@ -226,6 +232,12 @@ class Database:
             await asyncio.wait_for(self._pool.close(), timeout=5)
         except TimeoutError:
             self._pool.terminate()
+
+
+def _plain_role(role: str) -> str:
+    if not role.replace("_", "").isalnum():
+        raise SchemaError(f"role {role!r} is not a plain name")
+    return role
 
 
 async def _pool(url: str, size: int, application: str) -> asyncpg.Pool[Row]:

@@ -34,6 +34,21 @@ window.tracker = (() => {
 
   cookie("tracker_zone", Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
 
+  async function command(wish) {
+    const token = document.querySelector("meta[name=tracker-token]")?.content || "";
+    try {
+      const response = await fetch("/commands", { method: "POST", credentials: "same-origin",
+        headers: { "Content-Type": "application/json", "X-Tracker-Token": token }, body: JSON.stringify(wish) });
+      return await response.json();
+    } catch (error) {
+      return { outcome: "failed", note: "the dashboard does not answer: " + error.message };
+    }
+  }
+  async function signOut() {
+    await fetch("/signout", { method: "POST", credentials: "same-origin", redirect: "manual" });
+    location.assign("/");
+  }
+
   const dark = () => document.body.classList.contains("body--dark");
   function chartTheme() {
     const [ink, line, card] = dark() ? ["#a9b4c4", "#2a3442", "#18202b"] : ["#5b6675", "#e1e6ee", "#ffffff"];
@@ -59,5 +74,5 @@ window.tracker = (() => {
       { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
     paintAll();
   });
-  return { looks, show, numeric, tone, cookie };
+  return { looks, show, numeric, tone, cookie, command, signOut };
 })();

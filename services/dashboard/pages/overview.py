@@ -20,6 +20,7 @@ from services.dashboard import formats
 from services.dashboard.context import PageContext
 from services.dashboard.elements.chart import BAD, GOOD, Chart, base, line, points, time_axis, value_axis
 from services.dashboard.elements.columns import Column
+from services.dashboard.elements.command import CommandButton
 from services.dashboard.elements.local_time import LocalTime
 from services.dashboard.elements.parts import Light, Stat, empty, section
 from services.dashboard.elements.small_table import SmallTable
@@ -59,6 +60,7 @@ async def build(page: PageContext) -> None:
     await _today(page)
     await _account(page)
     await _funnel(page)
+    await _commands(page)
 
 
 async def _lights(page: PageContext) -> None:
@@ -158,6 +160,33 @@ async def _funnel(page: PageContext) -> None:
             FUNNEL_COLUMNS, "Nothing was looked at today: the first scan comes with the first closed 15 minutes."
         )
     await page.reader.watch(lambda steps: table.set_rows(funnel_rows(steps)), FUNNEL, page.account or "")
+
+
+async def _commands(page: PageContext) -> None:
+    if page.account is None:
+        return
+    account, note = page.account, "" if page.token else page.how_to_command
+    strategies = sorted({each.strategy for each in await page.reader.ask(FUNNEL, account)})
+    with section("Commands", span=12, note=note), ui.element("div").classes("commands"):
+        CommandButton(
+            page, "Halt", "halt", account, "Nothing is bought any more; what is held goes on towards its exits.",
+            icon="pause_circle",
+        )
+        CommandButton(
+            page, "Resume", "resume", account, "Everything that holds new trades back ends, but for paused strategies.",
+            icon="play_circle",
+        )
+        CommandButton(
+            page, "Flatten", "flatten", account, "Everything that is held is sold at the next opens.",
+            icon="sell", grave=True,
+        )
+        for name in strategies:
+            arguments = {"strategy": name}
+            CommandButton(
+                page, f"Pause {name}", "pause", account, f"{name} buys nothing any more; its exits go on.",
+                arguments=arguments,
+            )
+            CommandButton(page, f"Unpause {name}", "unpause", account, f"{name} may buy again.", arguments=arguments)
 
 
 def funnel_rows(steps: Sequence[FunnelStep]) -> list[dict[str, object]]:

@@ -75,7 +75,8 @@ async def test_a_paused_strategy_buys_nothing_until_it_is_unpaused(
         Outcome.REFUSED, Outcome.DONE, Outcome.REFUSED, Outcome.REFUSED, Outcome.REFUSED, Outcome.DONE,
     ]  # fmt: skip
     orders = await desk.rows(
-        "SELECT o.strategy, symbol, o.status, o.reason, o.note FROM tracker.orders o JOIN tracker.symbols USING (symbol_id)"
+        "SELECT o.strategy, symbol, o.status, o.reason, o.note FROM tracker.orders o"
+        " JOIN tracker.symbols USING (symbol_id)"
         " WHERE leg = 'entry' ORDER BY decided_at, symbol"
     )
     assert [(each["strategy"], each["symbol"], each["status"], each["reason"]) for each in orders] == [
