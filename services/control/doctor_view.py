@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
+from tracker.runtime.durations import duration
 from tracker.runtime.findings import CRITICAL, GROUPS
-from tracker.runtime.standing import duration
 from tracker.store.health.findings import Finding
 
 from services.control.doctor import Diagnosis

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from tracker.domain.signal import Strategy
 from tracker.domain.timeframe import Timeframe
+from tracker.runtime.durations import duration
 from tracker.store.bars import Watermark, read_watermarks
 from tracker.store.database import Transaction
 from tracker.store.features import read_feature_watermarks
@@ -151,13 +152,3 @@ def sign_of(service: str, signs: Sequence[ServiceSign]) -> str:
 def shown(moment: datetime) -> str:
     """Return a moment to the minute, UTC."""
     return f"{moment:%Y-%m-%d %H:%M} UTC"
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in its two largest units."""
-    minutes, hours, days = int(seconds // 60), int(seconds // 3_600), int(seconds // 86_400)
-    if days:
-        return f"{days} d {hours % 24} h"
-    if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min" if minutes else f"{int(seconds)} s"
