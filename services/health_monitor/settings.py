@@ -8,7 +8,8 @@ from tracker.runtime.settings import ServiceSettings
 
 EXPECTED = (
     "data_collector,feature_calculator,strategy_scanner_dca,strategy_scanner_swing,"
-    "strategy_scanner_channel,paper_trader,shadow_tester,ml_retrainer,data_scheduler,dashboard"
+    "strategy_scanner_channel,paper_trader,shadow_tester,ml_retrainer,data_scheduler,dashboard,"
+    "slack_reporter"
 )
 
 
