@@ -19,6 +19,7 @@ from services.control.doctor_app import doctor
 from services.control.labels_app import labels_app
 from services.control.models_app import models_app, train
 from services.control.order_app import flatten, order_app, orders
+from services.control.report_app import report
 from services.control.retrain_app import retrain_app
 from services.control.settings import ControlSettings
 from services.control.shadow_app import shadow_app
@@ -46,6 +47,7 @@ app.add_typer(models_app, name="models")
 app.command()(train)
 app.command()(doctor)
 app.add_typer(labels_app, name="labels")
+app.command()(report)
 
 
 @app.command()

@@ -21,6 +21,7 @@ class ControlSettings(ServiceSettings):
     polygon_api_key: SecretStr = Field(
         default=SecretStr(""), validation_alias=AliasChoices("POLYGON_API_KEY")
     )
+    source: str = Field(default="", validation_alias=AliasChoices("TRACKER_SOURCE"))
 
     @property
     def url(self) -> str | None:
