@@ -7,6 +7,7 @@ import itertools
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
@@ -15,7 +16,9 @@ from tracker.domain.clock import SystemClock
 from tracker.store.database import Database
 from tracker.store.embedded import EmbeddedPostgres
 from tracker.store.migrate import migrate
-from tracker.testing.filled_database import Filled, fill_database
+
+if TYPE_CHECKING:
+    from tracker.testing.filled_database import Filled
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 TEMPLATE = "template_migrated"
@@ -60,6 +63,9 @@ async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 def filled(postgres: EmbeddedPostgres) -> tuple[str, Filled]:
     """Connection string of a database with four days of a fleet's life, and what is in it; for tests that only read."""
+    # Unit tests do without what it takes to compute features.
+    from tracker.testing.filled_database import fill_database
+
     asyncio.run(run_as_admin(postgres, "CREATE DATABASE filled"))
     url = named(postgres, "filled")
     migrate(url)

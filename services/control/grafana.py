@@ -25,9 +25,7 @@ NESTED_MACRO = re.compile(r"\$__\w+\([^()]*\(")
 TAG = "crypto-tracker"
 
 T = TypeVar("T", bound="_Described")
-Kind = Literal[
-    "stat", "timeseries", "table", "barchart", "bargauge", "candlestick", "xychart", "histogram", "state-timeline"
-]
+Kind = Literal["stat", "timeseries", "table", "barchart", "bargauge", "candlestick", "xychart", "histogram"]
 
 
 class _Described(BaseModel):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import numpy as np
 
 from tracker.domain.timeframe import Timeframe
 from tracker.quant.features import FEATURE_SET
+from tracker.store.archive import Purpose, begin_rewrite, copy_next_symbol, seal_rewrite, swap_rewrite
 from tracker.store.database import Database
 from tracker.store.features import register_feature_set
 from tracker.testing.filled_decisions import STRATEGIES, write_decisions, write_labels
 from tracker.testing.filled_ledger import ACCOUNTS, write_ledger
-from tracker.testing.filled_market import Copier, make_market, write_features, write_market
+from tracker.testing.filled_market import Copier, Market, make_market, write_features, write_market
 from tracker.testing.filled_models import write_models, write_shadow
 from tracker.testing.filled_operations import write_operations
 
@@ -38,11 +39,15 @@ $$
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """What stands in the database: minutes from `start` up to `end`, looks up to `decided_through`."""
+    """What stands in the database: minutes from `start` up to `end`, looks up to `decided_through`.
+
+    Hours and days go further back, to the month `archived`, which lies in the archive; the month after it is clustered.
+    """
 
     start: datetime
     end: datetime
     decided_through: datetime
+    archived: datetime
     symbols: tuple[str, ...]
     strategies: tuple[str, ...]
     accounts: tuple[str, ...]
@@ -54,17 +59,28 @@ async def fill_database(url: str, *, now: datetime, symbols: int = 12, days: int
     Needs the rights of a superuser. Only sha256 and size of a model's bytes are true to life: nothing scores with them.
     """
     rng = np.random.default_rng(seed)
+    market = make_market(rng, now=now, symbols=symbols, days=days)
     database = await Database.open(url, role=None, pool_size=1, application="fill")
     try:
         async with database.transaction() as transaction:
             number = await register_feature_set(transaction, FEATURE_SET)
             await transaction.commit()
+        await _write_all(url, market, number, now, rng)
+        archived = market.before.replace(day=1)
+        await _rewrite(database, archived, Purpose.ARCHIVE)
+        await _rewrite(database, (archived + timedelta(days=32)).replace(day=1), Purpose.CLUSTER)
     finally:
         await database.close()
+    return Filled(
+        start=market.start, end=market.end, decided_through=market.closed(Timeframe.M15), archived=archived,
+        symbols=market.names, strategies=STRATEGIES, accounts=tuple(ACCOUNTS),
+    )  # fmt: skip
+
+
+async def _write_all(url: str, market: Market, number: int, now: datetime, rng: np.random.Generator) -> None:
     connection = await asyncpg.connect(url)
     try:
         copier = Copier(connection=connection)
-        market = make_market(rng, now=now, symbols=symbols, days=days)
         # Models are named by scores and looks; nothing refers to them by a key.
         async with connection.transaction():
             # Looking up the symbol of each of a million bars takes longer than to store them.
@@ -84,7 +100,14 @@ async def fill_database(url: str, *, now: datetime, symbols: int = 12, days: int
         await connection.execute("ANALYZE")
     finally:
         await connection.close()
-    return Filled(
-        start=market.start, end=market.end, decided_through=market.closed(Timeframe.M15), symbols=market.names,
-        strategies=STRATEGIES, accounts=tuple(ACCOUNTS),
-    )  # fmt: skip
+
+
+async def _rewrite(database: Database, month: datetime, purpose: Purpose) -> None:
+    patience = timedelta(seconds=20)
+    async with database.transaction() as transaction:
+        await begin_rewrite(transaction, month, purpose, patience)
+        while await copy_next_symbol(transaction, month) is not None:
+            pass
+        await seal_rewrite(transaction, month, patience)
+        await swap_rewrite(transaction, month, patience)
+        await transaction.commit()

@@ -58,6 +58,11 @@ class Market:
         """How many minutes there are."""
         return self.bars.shape[1]
 
+    @property
+    def before(self) -> datetime:
+        """When the hours and days begin that are all there is of the time before `start`."""
+        return self.start - timedelta(days=HISTORY_DAYS)
+
     def at(self, minute: int) -> datetime:
         """Return the open of a minute."""
         return self.start + timedelta(minutes=minute)
@@ -112,7 +117,7 @@ async def write_market(copier: Copier, market: Market, rng: np.random.Generator)
         [(place + 1, name, f'{{"polygon_rest": "X:{name.replace("-", "")}"}}')
          for place, name in enumerate(market.names)],
     )  # fmt: skip
-    before = market.start - timedelta(days=HISTORY_DAYS)
+    before = market.before
     await copier.connection.execute(
         "SELECT tracker.ensure_bar_partitions($1, $2)", before, market.end + timedelta(days=35)
     )

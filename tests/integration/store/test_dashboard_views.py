@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, TypeAlias
@@ -102,6 +102,21 @@ async def test_the_bars_of_a_symbol_are_found_by_the_key_of_the_months_asked_for
         assert each["Node Type"] in ("Index Scan", "Bitmap Heap Scan")
         condition = each.get("Index Cond") or each["Recheck Cond"]
         assert all(word in condition for word in ("symbol_id = ", "timeframe", "ts >= ", "ts < "))
+
+
+async def test_archived_bars_are_found_where_they_lie(reading: Connection, filled: tuple[str, Filled]) -> None:
+    archived = filled[1].archived
+    span = (archived, archived + timedelta(days=32))
+    found = await reading.fetch(
+        "SELECT ts FROM dashboards.candles WHERE symbol = 'BTC-USD' AND timeframe = '1h' AND ts >= $1 AND ts < $2"
+        " ORDER BY ts", *span,
+    )  # fmt: skip
+    assert {after["ts"] - before["ts"] for before, after in pairwise(found)} == {timedelta(hours=1)}
+    assert {row["ts"].month for row in found} == {archived.month, span[1].month}
+    places = await reading.fetch("SELECT month, place, clustered FROM dashboards.partitions ORDER BY month LIMIT 3")
+    assert [(row["place"], row["clustered"]) for row in places] == [
+        ("ohlc_archive", False), ("ohlc_data", True), ("ohlc_data", False),
+    ]  # fmt: skip
 
 
 async def test_views_only_gain_columns(owning: Connection) -> None:
