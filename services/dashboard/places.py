@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from services.dashboard.context import Page
-from services.dashboard.pages import market, overview, paper, strategies
+from services.dashboard.pages import data, fleet, market, overview, paper, strategies
 
 PAGES: tuple[Page, ...] = (
     Page(path="/", title="Overview", icon="space_dashboard", build=overview.build),
     Page(path="/market", title="Market", icon="candlestick_chart", build=market.build),
     Page(path="/strategies", title="Strategies", icon="rule", build=strategies.build),
     Page(path="/paper", title="Paper", icon="account_balance_wallet", build=paper.build),
+    Page(path="/data", title="Data", icon="storage", build=data.build),
+    Page(path="/fleet", title="Fleet", icon="dns", build=fleet.build),
 )

@@ -12,7 +12,7 @@ from tracker.store.pages.shell import Account, ServiceState
 from services.dashboard.access.guard import SIGN_IN
 from services.dashboard.context import Page, PageContext
 from services.dashboard.elements.parts import Light, empty
-from services.dashboard.pages.overview import SERVICES, service_light
+from services.dashboard.health_card import SERVICES, service_light
 
 # What prices are, where they are not a market's of this moment.
 BANNERS = {
@@ -104,7 +104,9 @@ def _signed_in(context: PageContext) -> None:
             ui.menu_item(f"signed in as {context.signed_in_as}").props("disable")
             ui.menu_item("Sign out", on_click=lambda: ui.run_javascript("tracker.signOut()"))
     elif context.can_sign_in:
-        ui.link("Sign in", SIGN_IN).classes("sign-in")
+        with ui.link(target=SIGN_IN).classes("sign-in"):
+            ui.icon("login")
+            ui.label("Sign in").classes("wide")
 
 
 def _theme_button(dark: ui.dark_mode, theme: str) -> None:

@@ -9,23 +9,34 @@ window.tracker = (() => {
     : s < 172800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
   const looks = {
     text: String, words: (v) => String(v).replaceAll("_", " "),
-    status: (v) => `${{ pass: "●", ok: "●", good: "●", warn: "▲", fail: "■", bad: "■" }[v] || "○"} ${v}`,
+    status: (v) => `${{ pass: "●", ok: "●", good: "●", warn: "▲", fail: "■", bad: "■", silent: "■" }[v] || "○"} ${v}`,
+    severity: (v) => `${{ critical: "■", warning: "▲" }[v] || "○"} ${v}`,
+    gap: (v) => `${{ open: "▲", healed: "●" }[v] || "○"} ${String(v).replaceAll("_", " ")}`,
+    level: (v) => `${{ error: "■", critical: "■", warning: "▲" }[v] || "○"} ${v}`, wrapped: String, plain: String,
     money: (v) => fixed(v, 2), signed: (v) => fixed(v, 2, true),
     price: (v) => Math.abs(v) >= 1000 ? fixed(v, 2) : minus(v.toPrecision(5)),
     percent: (v) => fixed(100 * v, 1) + "%", signed_percent: (v) => fixed(100 * v, 2, true) + "%",
     number: (v) => minus(v.toLocaleString("en-US", { maximumSignificantDigits: 6 })), count: (v) => fixed(v, 0),
-    bytes: (v) => fixed(v / 1e6, 0) + " MB", seconds: size,
+    bytes: (v) => fixed(v / 1e6, v < 1e6 ? 1 : 0) + " MB", seconds: size,
+    brief: (v) => v < 10 ? fixed(v, 2) + " s" : size(v),
+    clock: (v) => moment(v, { hour: "2-digit", minute: "2-digit", second: "2-digit" }),
+    month: (v) => moment(v, { year: "numeric", month: "short", timeZone: "UTC" }),
     time: (v) => moment(v, { hour: "2-digit", minute: "2-digit" }),
     day: (v) => moment(v, { year: "numeric", month: "short", day: "numeric" }),
     moment: (v) => moment(v, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }),
     full: (v) => moment(v, { dateStyle: "medium", timeStyle: "long" }),
     ago: (v) => size(Math.max(0, (Date.now() - new Date(v)) / 1000)) + " ago",
   };
-  const texts = new Set(["text", "words", "status", "time", "day", "moment", "full"]);
+  const texts = new Set(["text", "words", "status", "severity", "gap", "level", "wrapped", "time", "clock", "day", "month",
+    "moment", "full", "ago"]);
+  const tones = {
+    status: { pass: "good", ok: "good", good: "good", warn: "warn", fail: "bad", bad: "bad", silent: "bad" },
+    severity: { critical: "bad", warning: "warn" }, gap: { open: "warn", healed: "good" },
+    level: { error: "bad", critical: "bad", warning: "warn" },
+  };
   const show = (look, value) => value === null || value === undefined || value === "" ? NONE : looks[look](value);
   const numeric = (look) => !texts.has(look);
-  const tone = (look, value) => look === "status"
-    ? { pass: "good", ok: "good", good: "good", warn: "warn", fail: "bad", bad: "bad" }[value] || "quiet"
+  const tone = (look, value) => tones[look] ? tones[look][value] || "quiet"
     : (look === "signed" || look === "signed_percent") && value ? (value > 0 ? "good" : "bad") : "";
   const cookie = (name, value) => {
     const secure = location.protocol === "https:" ? "; Secure" : "";

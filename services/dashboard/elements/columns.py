@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 # money 1,234.50 · signed +12.30, with its colour · price by its size · percent and signed_percent of a fraction
 # · count 1,234 · bytes as MB · seconds as a duration · words for identifiers · status with its mark
-# · time, day, moment and full in the viewer's zone · ago, counting on
+# · severity, level and gap likewise · wrapped for sentences · plain for numbers that are names · brief below 10 s
+# · time, clock, day, month (of UTC), moment and full in the viewer's zone · ago, counting on
 Look = Literal[
     "text", "words", "status", "money", "signed", "price", "percent", "signed_percent", "number", "count", "bytes",
-    "seconds", "time", "day", "moment", "full", "ago",
+    "seconds", "time", "day", "moment", "full", "ago", "severity", "level", "gap", "wrapped", "plain", "brief", "clock",
+    "month",
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ export default {
     </div>`,
   props: { columns: Array, rows: Array, nothing: String, choosable: Boolean },
   data() { return { tick: 0, tracker: window.tracker }; },
-  methods: { kind(c) { return window.tracker.numeric(c.look) ? "n" : ""; } },
+  methods: { kind(c) { return c.look === "wrapped" ? "wrapped" : window.tracker.numeric(c.look) ? "n" : ""; } },
   mounted() { if (this.columns.some((c) => c.look === "ago")) this.timer = setInterval(() => this.tick++, 1000); },
   unmounted() { clearInterval(this.timer); },
 };

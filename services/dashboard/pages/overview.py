@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from nicegui import ui
-from tracker.store.pages.overview import (
-    AccountFacts,
-    Freshness,
-    FunnelStep,
-    read_account_facts,
-    read_freshness,
-    read_funnel_today,
-)
-from tracker.store.pages.shell import Account, ServiceState, read_accounts, read_services
+from tracker.store.pages.overview import AccountFacts, FunnelStep, read_account_facts, read_funnel_today
+from tracker.store.pages.shell import Account, read_accounts
 
-from services.dashboard import formats
+from services.dashboard import formats, health_card
 from services.dashboard.context import PageContext
 from services.dashboard.elements.chart import BAD, GOOD, Chart, base, line, points, time_axis, value_axis
 from services.dashboard.elements.columns import Column
 from services.dashboard.elements.command import CommandButton
-from services.dashboard.elements.local_time import LocalTime
-from services.dashboard.elements.parts import Light, Stat, empty, section
+from services.dashboard.elements.parts import Stat, empty, section
 from services.dashboard.elements.small_table import SmallTable
 from services.dashboard.reader import Question
 
 ACCOUNTS = Question(read=read_accounts)
-SERVICES = Question(read=read_services, seconds=2.0, with_bars=False)
 ACCOUNT_FACTS = Question(read=read_account_facts)
 FUNNEL = Question(read=read_funnel_today, seconds=20.0, with_bars=False)
-FRESHNESS = Question(read=read_freshness)
 
 POSITIONS = (
     Column(name="symbol", label="Symbol"), Column(name="strategy", label="Strategy"),
@@ -56,45 +45,11 @@ FUNNEL_COLUMNS = (
 
 async def build(page: PageContext) -> None:
     """Build the overview."""
-    await _lights(page)
+    await health_card.build(page)
     await _today(page)
     await _account(page)
     await _funnel(page)
     await _commands(page)
-
-
-async def _lights(page: PageContext) -> None:
-    with section("Health", span=12):
-        with ui.element("div").classes("lights"):
-            services, bars = Light("services"), Light("bars")
-            with ui.element("span").classes("light quiet"):
-                ui.label("newest bar closed")
-                newest = LocalTime(look="moment")
-                ui.label("· told")
-                told = LocalTime(look="ago", none="never")
-        problems = SmallTable(
-            (Column(name="service", label="Service"), Column(name="state", label="State", look="status"),
-             Column(name="beat_at", label="Last beat", look="ago"), Column(name="problem", label="What is the matter")),
-            "",
-        )  # fmt: skip
-
-    def show_services(states: tuple[ServiceState, ...]) -> None:
-        unwell = [each for each in states if not each.is_well]
-        services.show(*service_light(states))
-        problems.set_visibility(bool(unwell))
-        problems.set_rows(
-            {"service": each.service, "state": each.state, "beat_at": each.beat_at, "problem": each.problem}
-            for each in unwell
-        )
-
-    def show_bars(found: tuple[Freshness, ...]) -> None:
-        latest = max(found, key=lambda each: each.closed_through, default=None)
-        bars.show(*bar_light(latest.updated_at if latest else None, page.clock.now()))
-        newest.set_at(latest.closed_through if latest else None)
-        told.set_at(latest.updated_at if latest else None)
-
-    await page.reader.watch(show_services, SERVICES)
-    await page.reader.watch(show_bars, FRESHNESS)
 
 
 async def _today(page: PageContext) -> None:
@@ -131,7 +86,7 @@ async def _account(page: PageContext) -> None:
             "No equity yet.",
             "The paper trader writes the first point with the first closed minute after the features are warm.",
         )
-        chart = Chart(equity_options(), height=280)
+        chart = Chart(equity_options(), height=330)
     with section("Last trades", span=5):
         trades = SmallTable(
             [each for each in TRADES if each.name not in ("held_seconds", "net_return", "strategy")],
@@ -215,27 +170,6 @@ def equity_options() -> dict[str, object]:
             ),
         ],
     )  # fmt: skip
-
-
-def service_light(states: Sequence[ServiceState]) -> tuple[str, str]:
-    """Return words and tone for the services as a whole."""
-    if not states:
-        return "no service has beaten yet", "quiet"
-    unwell = [each for each in states if not each.is_well]
-    if not unwell:
-        return f"{len(states)} services well", "good"
-    lost = any(each.state in ("fail", "silent") for each in unwell)
-    return f"{len(unwell)} of {len(states)} services unwell", "bad" if lost else "warn"
-
-
-def bar_light(told_at: datetime | None, now: datetime) -> tuple[str, str]:
-    """Return words and tone for the age of what was last told of bars."""
-    if told_at is None:
-        return "no bar yet", "quiet"
-    age = (now - told_at).total_seconds()
-    if age < 150:
-        return "bars come", "good"
-    return f"no bar for {formats.seconds(age)}", "warn" if age < 600 else "bad"
 
 
 def won(wins: int, trades: int) -> str:

@@ -9,7 +9,8 @@ from tracker.store.pages.overview import FunnelStep
 from tracker.store.pages.shell import Account, ServiceState
 from tracker.testing.builders import START
 
-from services.dashboard.pages.overview import bar_light, funnel_rows, service_light, won
+from services.dashboard.health_card import bar_light, service_light
+from services.dashboard.pages.overview import funnel_rows, won
 from services.dashboard.shell import choose_account
 
 

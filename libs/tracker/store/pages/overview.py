@@ -57,3 +57,37 @@ async def read_funnel_today(transaction: Transaction, account: str) -> tuple[Fun
 async def read_freshness(transaction: Transaction) -> tuple[Freshness, ...]:
     """Return how far each timeframe is complete."""
     return tuple(Freshness(**dict(row.items())) for row in await transaction.fetch("pages_overview.freshness"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One invariant; `severity` is critical, warning or info, `since` when it began to hold or not to."""
+
+    name: str
+    group: str
+    severity: str
+    observed: str
+    threshold: str
+    ok: bool
+    since: datetime
+    advice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthFacts:
+    """Every invariant, what does not hold first; `alive` says whether the monitor still looks, last at `looked_at`."""
+
+    findings: tuple[Finding, ...]
+    alive: bool
+    looked_at: datetime | None
+
+
+async def read_health(transaction: Transaction) -> HealthFacts:
+    """Return what the health monitor last found."""
+    findings = await transaction.fetch("pages_overview.health")
+    monitor = await transaction.fetch_row("pages_overview.monitor")
+    return HealthFacts(
+        findings=tuple(Finding(**dict(row.items())) for row in findings),
+        alive=bool(monitor and monitor["alive"]),
+        looked_at=monitor["looked_at"] if monitor else None,
+    )

@@ -17,7 +17,7 @@ FROM dashboards.positions WHERE account = $1 AND status = 'open' ORDER BY value 
 SELECT trade_id, strategy, symbol, exit_time, held_seconds, pnl::float8 AS pnl, net_return, exit_reason
 FROM dashboards.trades
 WHERE account = $1 AND exit_time > (SELECT a.as_of FROM dashboards.accounts a WHERE a.account = $1) - interval '7 days'
-ORDER BY exit_time DESC, trade_id DESC LIMIT 12;
+ORDER BY exit_time DESC, trade_id DESC LIMIT 10;
 
 -- name: funnel
 -- How far today's looks came, by strategy, in the steps from a scan to a finished trade.
@@ -28,3 +28,12 @@ WHERE account = $1 OR account IS NULL ORDER BY strategy, place;
 -- How far the bars of each timeframe are complete.
 SELECT name AS timeframe, closed_through, updated_at FROM dashboards.watermarks WHERE stage = 'bars'
 ORDER BY behind_seconds NULLS LAST, closed_through DESC;
+
+-- name: health
+-- Every invariant as the health monitor last found it, what does not hold first.
+SELECT name, "group", severity, observed, threshold, ok, since, advice FROM dashboards.health
+ORDER BY ok, severity = 'critical' DESC, severity = 'warning' DESC, place, name;
+
+-- name: monitor
+-- Whether the health monitor itself still looks.
+SELECT alive, looked_at FROM dashboards.monitor_alive;
