@@ -330,6 +330,5 @@ def _buy_price(quantity: float, b: Numbers, r: Numbers) -> float:
 
 
 def _less(quantity: float, taken: float, step: float) -> float:
-    """Subtract, with the crumbs of float arithmetic swept up."""
-    rest = quantity - taken
-    return rest if rest >= step / 2 else 0.0
+    """Subtract, to the nearest whole lot: a lot less a crumb of float arithmetic could never be sold."""
+    return max(math.floor((quantity - taken) / step + 0.5), 0) * step

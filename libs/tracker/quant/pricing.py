@@ -10,8 +10,11 @@ import math
 
 BPS = 1e-4
 BPS_PER_UNIT = 10_000.0
-# Lots are counted in floats: a quantity this close under a whole lot is that lot.
+# Lots are counted in floats: a quantity this close under a whole lot is that lot. Where lots are so many that floats
+# know them less well, as close as a few roundings of that many, but never closer to the next one.
 LOT_TOLERANCE = 1e-6
+COUNT_TOLERANCE = 1e-15
+MOST_TOLERANCE = 0.25
 
 
 def slippage(quantity: float, volume: float, base_bps: float, impact_bps: float, cap_bps: float) -> float:
@@ -75,4 +78,5 @@ def round_trip_cost(fee: float) -> float:
 
 def floor_to_step(quantity: float, step: float) -> float:
     """Return the largest multiple of `step` that is not above `quantity`."""
-    return math.floor(quantity / step + LOT_TOLERANCE) * step
+    lots = quantity / step
+    return math.floor(lots + min(max(LOT_TOLERANCE, lots * COUNT_TOLERANCE), MOST_TOLERANCE)) * step

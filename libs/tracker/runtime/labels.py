@@ -19,7 +19,7 @@ from tracker.store.labels import LabelConfig
 
 FILE = "models.toml"
 # Goes up when the same setup would get another label by other code.
-RULES_VERSION = 1
+RULES_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

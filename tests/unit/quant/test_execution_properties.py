@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal, localcontext
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tracker.domain.account import Account, EquityPoint
 from tracker.domain.candle import Candle
@@ -23,6 +24,10 @@ from tracker.testing.trades import NOON, make_trade
 
 STEP = Decimal("0.001")
 INITIAL_STOP = 90.0
+FREE = ExecutionParams(
+    maker_fee_bps=0.0, taker_fee_bps=0.0, slippage_base_bps=0.0, slippage_impact_bps=0.0, slippage_cap_bps=0.0,
+    max_volume_share=1.0, entry_valid_bars=3,
+)  # fmt: skip
 STOPS = (ExitReason.STOP, ExitReason.TRAILING, ExitReason.BREAK_EVEN)
 
 
@@ -97,6 +102,28 @@ def test_no_quantity_is_lost_or_invented(trade: Trade, bars: list[Candle], param
     assert abs(bought - sold - trade.held) < 1e-9
     assert bought <= wanted + 1e-9
     assert trade.held >= 0
+
+
+@given(
+    st.integers(1, 10**13) | st.integers(10**13, 10**17),
+    st.lists(st.floats(0.0, 1.0) | st.sampled_from([0.0, 1e-12, 0.5]), max_size=12),
+    st.sampled_from([0.1, 0.37, 1.0]),
+)
+@example(435_164_796_907, [1 - 1 / 435_164_796_907], 1.0)
+def test_an_exit_sells_what_was_bought_to_the_last_lot(lots: int, parts: list[float], share: float) -> None:
+    step = 1e-8
+    size = lots * step
+    params = replace(FREE, max_volume_share=share)
+    trade = make_trade(step=step, entry_rest=size, entry_until=10**9, expires_at=10**9, stop=90.0)
+    falling = [Candle(60 * (index + 1), 80.0, 80.0, 80.0, 80.0, size * part) for index, part in enumerate(parts)]
+    last = [Candle(60 * (len(parts) + 1 + index), 80.0, 80.0, 80.0, 80.0, 1e3 * size) for index in range(4)]
+    fills = run(trade, [Candle(0, 100.0, 100.0, 100.0, 100.0, 1e3 * size), *falling, *last], params)
+    assert trade.held == 0.0
+    bought, sold = (
+        sum(each.quantity for _, each in fills if (each.kind is OrderKind.EXIT) is leaves) for leaves in (False, True)
+    )
+    assert bought == pytest.approx(sold, rel=1e-12)
+    assert all(each.quantity > 0 for _, each in fills)
 
 
 @given(trades(), candles(), rules())
