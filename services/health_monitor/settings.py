@@ -76,6 +76,9 @@ class MonitorSettings(ServiceSettings):
     look_share_limit: float = Field(
         default=0.5, gt=0, le=1, description="share of the time between two looks that a look may take"
     )
+    demotion_told_hours: float = Field(
+        default=48, gt=0, description="how long it is told that a champion was demoted, unless a person promotes one"
+    )
     training_limit_hours: float = Field(
         default=30, gt=0, description="age of the last training of each strategy's model that came to its end"
     )

@@ -43,7 +43,10 @@ class Performance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelState:
-    """A strategy that scans, and its champion; None where it has none, or none was looked at yet."""
+    """A strategy that scans, and its champion; None where it has none, or none was looked at yet.
+
+    `demoted_id` failed and gave its place to what decides now; None where that came to decide otherwise.
+    """
 
     strategy: str
     closed_through: datetime
@@ -53,6 +56,9 @@ class ModelState:
     watched_at: datetime | None
     action: str | None
     criteria: Sequence[Mapping[str, Any]]
+    demoted_at: datetime | None = None
+    demoted_id: int | None = None
+    demoted_for: str | None = None
 
 
 async def read_live_rows(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ward import Drill
 
+from services.health_monitor.invariants.ml.demotions import ModelDemoted
 from services.health_monitor.invariants.ml.jobs import JobsSucceed, TrainingFresh
 from services.health_monitor.invariants.ml.models import ModelAge, ModelCalibration, ModelDrift
 
@@ -97,5 +98,17 @@ DRILLS: tuple[Drill, ...] = (
         breaking=looked_again(1, 0.5, holds=False),
         observed="model 1: drifted share of the gain is 0.5",
         mending=looked_again(1, 0.2, holds=True),
+    ),
+    Drill(
+        kind=ModelDemoted,
+        name="model demoted dca",
+        before=CHAMPION,
+        breaking=(
+            "INSERT INTO tracker.model_events (strategy, action, model_id, champion_id, made_by, reason)"
+            " SELECT strategy, 'demote', model_id, NULL, 'ml_retrainer', 'mean net return of a trade is -0.01'"
+            " FROM tracker.models"
+        ),
+        observed="model 1 0 h ago: mean net return of a trade is -0.01; model 1 decides",
+        mending="UPDATE tracker.model_events SET at = now() - interval '49 hours'",
     ),
 )

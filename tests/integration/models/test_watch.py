@@ -105,6 +105,7 @@ def printed(look: Look) -> str:
     return out.getvalue()
 
 
+ABOUT = ("age", "calibration", "drift")
 AT = "timestamptz '2024-03-01 00:00Z' - n * interval '1 hour' - interval '2 hours'"
 
 
@@ -129,8 +130,11 @@ async def test_without_a_champion_nothing_is_wrong_and_it_is_said(registry: Regi
     assert (look.model_id, look.watched) == (None, None)
     assert document(look)["says"] == "no champion: the rule decides"
     found = await registry.findings()
-    assert set(found) == {"model age swing", "model calibration swing", "model drift swing"}
-    assert {(each["ok"], each["observed"]) for each in found.values()} == {(True, "no champion: the rule decides")}
+    assert set(found) >= {"model age swing", "model calibration swing", "model drift swing", "model demoted swing"}
+    demoted = found["model demoted swing"]
+    assert (demoted["ok"], demoted["observed"]) == (True, "none was demoted")
+    said = {(found[f"model {name} swing"]["ok"], found[f"model {name} swing"]["observed"]) for name in ABOUT}
+    assert said == {(True, "no champion: the rule decides")}
 
 
 async def test_a_failing_champion_gives_its_place_to_the_one_before_and_then_to_the_rule(registry: Registry) -> None:
@@ -160,6 +164,11 @@ async def test_a_failing_champion_gives_its_place_to_the_one_before_and_then_to_
     statuses = await registry.fetch("SELECT model_id, status FROM tracker.models ORDER BY model_id")
     assert [each["status"] for each in statuses] == ["champion", "retired"]
     assert (await registry.findings())["model calibration swing"]["observed"] == f"model {first} was not looked at yet"
+
+    told = (await registry.findings())["model demoted swing"]
+    assert not told["ok"]
+    assert told["observed"].startswith(f"model {second} 0 h ago: ")
+    assert told["observed"].endswith(f"; model {first} decides")
 
     await registry.said(first, "n % 5 < 1")
     last = await registry.watch()

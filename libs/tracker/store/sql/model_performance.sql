@@ -23,12 +23,19 @@ INSERT INTO tracker.model_performance (model_id, strategy, window_from, window_t
 VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9::jsonb) RETURNING performance_id;
 
 -- name: states
--- Of each strategy that scans: its champion, since when, how far it learnt, and what the last look at it said.
-SELECT w.strategy, w.closed_through, m.model_id, m.promoted_at, m.known_from, p.watched_at, p.action, p.criteria
+-- Of each strategy that scans: its champion, since when, how far it learnt, what the last look at it said, and the demotion
+-- by which it came to decide, if it was one.
+SELECT w.strategy, w.closed_through, m.model_id, m.promoted_at, m.known_from, p.watched_at, p.action, p.criteria,
+  CASE WHEN e.action = 'demote' THEN e.at END AS demoted_at, CASE WHEN e.action = 'demote' THEN e.model_id END AS demoted_id,
+  CASE WHEN e.action = 'demote' THEN e.reason END AS demoted_for
 FROM tracker.scan_watermarks w
 LEFT JOIN tracker.models m ON m.strategy = w.strategy AND m.status = 'champion'
 LEFT JOIN LATERAL (
   SELECT o.watched_at, o.action, o.criteria FROM tracker.model_performance o
   WHERE o.model_id = m.model_id ORDER BY o.performance_id DESC LIMIT 1
 ) p ON true
+LEFT JOIN LATERAL (
+  SELECT v.at, v.action, v.model_id, v.reason FROM tracker.model_events v
+  WHERE v.strategy = w.strategy AND v.action <> 'retire' ORDER BY v.event_id DESC LIMIT 1
+) e ON true
 ORDER BY w.strategy;
