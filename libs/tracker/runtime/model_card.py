@@ -17,7 +17,7 @@ from tracker.quant.learning.model import Trained
 from tracker.quant.learning.samples import DAY, Samples, by_day, effective_number
 from tracker.quant.promotion import Verdict
 from tracker.runtime.charts import Line, curve_chart, histogram, time_chart
-from tracker.runtime.page import card, figures, legend, page, section, table, warning
+from tracker.runtime.page import Bad, Bar, card, facts, figures, legend, page, section, table, warning
 
 Floats = NDArray[np.float64]
 MOST_FEATURES = 25
@@ -37,22 +37,22 @@ class CardFacts:
     regimes: Sequence[str]
 
 
-def model_card(trained: Trained, facts: CardFacts) -> str:
+def model_card(trained: Trained, about: CardFacts) -> str:
     """Return the HTML document."""
     window = trained.window
     probability = trained.scorer.score(window.features)
     parts = [
-        f"<h1>{facts.strategy.capitalize()} model</h1>",
-        f'<p class="note">{_headline(trained, facts)}</p>',
-        _answer(facts.verdict),
-        figures(_headline_figures(facts.window)),
-        section("What the gate says", _criteria(facts.verdict), note="All of it has to hold, or the champion stays."),
-        *_honesty(window, probability, trained, facts),
-        *_money(window, probability, facts),
-        section("By symbol", _groups(window, probability, window.symbol, facts, facts.symbols)),
+        f"<h1>{about.strategy.capitalize()} model</h1>",
+        f'<p class="note">{_headline(trained, about)}</p>',
+        _answer(about.verdict),
+        figures(_headline_figures(about.window)),
+        section("What the gate says", _criteria(about.verdict), note="All of it has to hold, or the champion stays."),
+        *_honesty(window, probability, trained, about),
+        *_money(window, probability, about),
+        section("By symbol", _groups(window, probability, window.symbol, about, about.symbols)),
         section(
             "By market regime at the decision",
-            _groups(window, probability, window.regime, facts, dict(enumerate(facts.regimes))),
+            _groups(window, probability, window.regime, about, dict(enumerate(about.regimes))),
         ),
         *_learning(trained),
         section(
@@ -62,12 +62,12 @@ def model_card(trained: Trained, facts: CardFacts) -> str:
             "untouched window costs more with the feature dealt anew among the trades; about 0 says it is not missed.",
         ),
         section("Tried", _tries(trained), note="On rows that the folds did not learn from; each is logged as a trial."),
-        section("Lineage", table(("what", "value"), _plain_rows(facts.lineage))),
+        *_lineage(about.lineage),
     ]
-    return page(f"{facts.strategy} model", parts)
+    return page(f"{about.strategy} model", parts)
 
 
-def _headline(trained: Trained, facts: CardFacts) -> str:
+def _headline(trained: Trained, about: CardFacts) -> str:
     return (
         f"Learnt from {trained.learnt:,} trades that were decided from {_day(trained.learnt_from)} and had ended by "
         f"{_day(trained.learnt_through)}; judged on {len(trained.window):,} from "
@@ -103,14 +103,14 @@ def _criteria(verdict: Verdict) -> str:
     rows = [
         [
             each.name, "not known" if each.number is None else f"{each.number:.4g}",
-            f"{each.comparison} {each.limit:.4g}", "holds" if each.ok else "does not hold",
+            f"{each.comparison} {each.limit:.4g}", "holds" if each.ok else Bad("does not hold"),
         ]
         for each in verdict.criteria
     ]  # fmt: skip
     return table(("criterion", "number", "limit", ""), rows)
 
 
-def _honesty(window: Samples, probability: Floats, trained: Trained, facts: CardFacts) -> list[str]:
+def _honesty(window: Samples, probability: Floats, trained: Trained, about: CardFacts) -> list[str]:
     found = reliability(probability, window.won, window.weight)
     ends = np.array([found.predicted.min(), found.predicted.max()])
     return [
@@ -135,13 +135,13 @@ def _honesty(window: Samples, probability: Floats, trained: Trained, facts: Card
             "How sure it is",
             card(histogram(probability - trained.base_rate, percent=True, label="predicted chance less the base rate")),
             note=f"Predicted chances less the base rate of {trained.base_rate * 100:.1f}%; "
-            f"trades are taken from {facts.threshold * 100:.0f}% on.",
+            f"trades are taken from {about.threshold * 100:.0f}% on.",
         ),
     ]
 
 
-def _money(window: Samples, probability: Floats, facts: CardFacts) -> list[str]:
-    taken = probability >= facts.threshold
+def _money(window: Samples, probability: Floats, about: CardFacts) -> list[str]:
+    taken = probability >= about.threshold
     earned = window.net_return * window.weight
     days = np.arange(int(window.days.min()), int(window.days.max()) + 1) * DAY
     chosen = np.cumsum(by_day(window.days, np.where(taken, earned, 0.0)))
@@ -164,14 +164,14 @@ def _money(window: Samples, probability: Floats, facts: CardFacts) -> list[str]:
 
 
 def _groups(
-    window: Samples, probability: Floats, number: NDArray[np.int64], facts: CardFacts, names: Mapping[int, str]
+    window: Samples, probability: Floats, number: NDArray[np.int64], about: CardFacts, names: Mapping[int, str]
 ) -> str:
-    base = log_losses(np.full(len(window), facts.window.base_rate), window.won)
+    base = log_losses(np.full(len(window), about.window.base_rate), window.won)
     gain = base - log_losses(probability, window.won)
     rows: list[list[str]] = []
     for each in np.unique(number).tolist()[:MOST_SYMBOLS]:
         mine = number == each
-        taken = mine & (probability >= facts.threshold)
+        taken = mine & (probability >= about.threshold)
         weight = window.weight[mine]
         rows.append(
             [
@@ -226,32 +226,57 @@ def _learning(trained: Trained) -> list[str]:
 
 def _features(trained: Trained) -> str:
     total = sum(each.gain for each in trained.importance) or 1.0
+    most = max((each.gain for each in trained.importance), default=0.0) or 1.0
     rows = [
-        [each.feature, _percent(each.gain / total), f"{each.permutation:.5f}"]
+        [
+            each.feature,
+            Bar(text=_percent(each.gain / total), share=each.gain / most),
+            f"{each.permutation * 1_000:.2f}",
+        ]
         for each in trained.importance[:MOST_FEATURES]
     ]
-    return table(("feature", "gain", "permutation"), rows)
+    rest = len(trained.importance) - len(rows)
+    below = f'<p class="note">And {rest} more with less gain.</p>' if rest > 0 else ""
+    return table(("feature", "share of the gain", "permutation, 1/1000 nat"), rows) + below
 
 
 def _tries(trained: Trained) -> str:
     rows = [
         [
-            f"{'* ' if number == trained.best else ''}{number + 1}",
-            *(f"{value:.4g}" for value in asdict(each.configuration).values()),
-            f"{each.log_loss:.5f}", f"{each.trades:,}", _number(each.daily_sharpe, 2),
+            f"{number + 1}, chosen" if number == trained.best else f"{number + 1}",
+            *(_plain(value) for value in asdict(each.configuration).values()),
+            f"{each.log_loss:.5f}", f"{each.trades:,}", _percent(each.total_return), _number(each.daily_sharpe, 2),
         ]
         for number, each in enumerate(trained.tried)
     ]  # fmt: skip
     names = [each.replace("_", " ") for each in asdict(trained.tried[0].configuration)]
-    return table(("try", *names, "log-loss", "trades", "Sharpe a day"), rows)
+    return table(("try", *names, "log-loss", "trades", "their return", "Sharpe a day"), rows)
 
 
-def _plain_rows(plain: Mapping[str, Any], before: str = "") -> list[list[str]]:
-    rows: list[list[str]] = []
-    for name, value in plain.items():
-        said = f"{before}{name.replace('_', ' ')}"
-        rows += _plain_rows(value, f"{said}: ") if isinstance(value, Mapping) else [[said, str(value)]]
-    return rows
+def _lineage(lineage: Mapping[str, Any]) -> list[str]:
+    """Return where it comes from: what stands alone first, then each group under its own name."""
+    alone = {name: value for name, value in lineage.items() if not isinstance(value, Mapping)}
+    groups = {name: value for name, value in lineage.items() if isinstance(value, Mapping) and value}
+    tables = [card(f"<h3>{name.replace('_', ' ').capitalize()}</h3>", facts(_plain_rows(each)))
+              for name, each in groups.items()]  # fmt: skip
+    return [section("Lineage", card(facts(_plain_rows(alone)))), f'<div class="pair">{"".join(tables)}</div>']
+
+
+def _plain_rows(plain: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name.replace("_", " "), _plain(value)) for name, value in plain.items()]
+
+
+def _plain(value: Any) -> str:
+    """Return a value as people write it: moments without fractions, numbers with four digits that say something."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    if isinstance(value, str) and len(value) >= len("2024-01-01T00:00:00") and value[10:11] == "T":
+        return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return str(value)
 
 
 def _day(moment: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 # Blue and orange differ for every kind of colour vision.
@@ -28,7 +29,13 @@ th { color: var(--soft); font-weight: 500; font-size: 13px; text-align: right; }
 th, td { padding: 5px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
 td { text-align: right; } th:first-child, td:first-child { text-align: left; }
 tr:last-child td { border-bottom: 0; }
-.minus { color: var(--loss); }
+.minus { color: var(--loss); } .bad { color: var(--loss); font-weight: 600; }
+h3 { font-size: 14px; margin: 0 0 6px; color: var(--soft); font-weight: 500; }
+.pair + .pair, section + .pair { margin-top: 14px; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 18px; margin: 0; }
+dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+.part { display: inline-block; height: 9px; margin-right: 8px; background: var(--a); border-radius: 2px;
+  opacity: .75; }
 svg { display: block; width: 100%; height: auto; }
 svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
 .axis, .grid { stroke: var(--line); } .line { fill: none; stroke-width: 1.6; stroke-linejoin: round; }
@@ -43,6 +50,21 @@ svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
 .legend i.b { border-top: 2px dashed var(--b); } .legend i.loss { border-color: var(--loss); }
 .warning { border-left: 4px solid var(--loss); padding: 8px 12px; background: var(--card); margin: 14px 0; }
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A cell of a table that is not as it should be."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A cell of a table with a bar before its text, as long as `share` of the longest."""
+
+    text: str
+    share: float
 
 
 def page(title: str, parts: Iterable[str]) -> str:
@@ -62,7 +84,12 @@ def figures(items: Iterable[tuple[str, str]]) -> str:
     return f'<div class="figures">{"".join(cards)}</div>'
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def facts(items: Iterable[tuple[str, str]]) -> str:
+    """Return names and values below each other; long values break."""
+    return f"<dl>{''.join(f'<dt>{escape(name)}</dt><dd>{escape(value)}</dd>' for name, value in items)}</dl>"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str | Bar | Bad]]) -> str:
     """Return a table in a card; a cell that begins with a minus sign is marked."""
     top = "".join(f"<th>{escape(each)}</th>" for each in head)
     body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
@@ -93,6 +120,11 @@ def warning(text: str) -> str:
     return f'<div class="warning">{escape(text)}</div>'
 
 
-def _cell(text: str) -> str:
+def _cell(text: str | Bar | Bad) -> str:
+    if isinstance(text, Bad):
+        return f'<td class="bad">{escape(text.text)}</td>'
+    if isinstance(text, Bar):
+        width = f"{120 * min(max(text.share, 0.0), 1.0):.0f}px"
+        return f'<td><i class="part" style="width:{width}"></i>{escape(text.text)}</td>'
     mark = ' class="minus"' if text.startswith("-") else ""
     return f"<td{mark}>{escape(text)}</td>"

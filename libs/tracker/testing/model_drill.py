@@ -6,7 +6,7 @@ scores and live features; nothing is forced.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -128,12 +128,27 @@ async def prepare_desks(desks: Desks, symbols: int) -> int:
     return number
 
 
-async def run_drill(desks: Desks, plan: DrillPlan, config: ModelsConfig, limits: WatchLimits) -> Drill:
-    """Live through the days of a plan in a database without models but those that may be champions already."""
+def as_it_is(market: Samples) -> Samples:
+    """Return the market itself."""
+    return market
+
+
+async def run_drill(
+    desks: Desks,
+    plan: DrillPlan,
+    config: ModelsConfig,
+    limits: WatchLimits,
+    labelled: Callable[[Samples], Samples] = as_it_is,
+) -> Drill:
+    """Live through the days of a plan in a database without models but those that may be champions already.
+
+    `labelled` is what labels say of the market, row by row, where that is not what was so.
+    """
     number = await prepare_desks(desks, plan.symbols)
     market = made_up(plan)
+    told = labelled(market)
     learnt, shadow = START + plan.learn_days * DAY, START + plan.promoted_day * DAY
-    await _store(desks, market, (0, learnt), number)
+    await _store(desks, market, told, (0, learnt), number)
     async with desks.ml_retrainer.transaction() as transaction:
         samples = await read_training_samples(transaction, WHICH, config, moment(learnt))
         trained = train(samples, config, config.monotone.get(WHICH.strategy, {}))
@@ -144,7 +159,7 @@ async def run_drill(desks: Desks, plan: DrillPlan, config: ModelsConfig, limits:
         if before is not None:
             scorers[before] = await load_scorer(transaction, before)
 
-    await _store(desks, market, (learnt, shadow), number)
+    await _store(desks, market, told, (learnt, shadow), number)
     await _score(desks, _decided(market, learnt, shadow), scorers, before, config)
     async with desks.ml_retrainer.transaction() as transaction:
         judged, promoted = await promote(
@@ -156,7 +171,7 @@ async def run_drill(desks: Desks, plan: DrillPlan, config: ModelsConfig, limits:
             plan=plan, model_id=stored.model_id, failed=[each.name for each in judged.verdict.failed]
         )
     end = START + plan.last_day * DAY
-    await _store(desks, market, (shadow, end), number)
+    await _store(desks, market, told, (shadow, end), number)
     await _score(desks, _decided(market, shadow, end), scorers, stored.model_id, config)
     look, day = await _watched(desks, plan, limits, stored.model_id)
     return _reported(plan, stored.model_id, scorers[stored.model_id], market, config.gate.threshold, look, day)
@@ -224,13 +239,15 @@ def _decided(market: Samples, after: int, through: int) -> Samples:
     return market.take((market.decided_at > after) & (market.decided_at <= through))
 
 
-async def _store(desks: Desks, market: Samples, span: tuple[int, int], feature_set: int) -> None:
+async def _store(
+    desks: Desks, market: Samples, told: Samples, span: tuple[int, int], feature_set: int
+) -> None:
     """Store the features of decisions in (first, end], and the labels of all trades that have ended by its end."""
     async with desks.feature_calculator.transaction() as transaction:
         await store_features(transaction, _decided(market, *span), feature_set, WHICH.timeframe)
         await transaction.commit()
     async with desks.ml_retrainer.transaction() as transaction:
-        await store_labels(transaction, market.take(market.exit_at <= span[1]), feature_set, LABELS)
+        await store_labels(transaction, told.take(told.exit_at <= span[1]), feature_set, LABELS)
         await transaction.commit()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,36 @@ async def test_noise_is_never_promoted(desks: Desks, drill_config: ModelsConfig)
                                    drill_config, LIMITS)  # fmt: skip
     assert not drill.promoted
     assert drill.look is None
+
+
+def shifted(market: Samples) -> Samples:
+    """Return the market with the features of each symbol's next setup."""
+    features = market.features.copy()
+    for symbol in np.unique(market.symbol):
+        rows = np.flatnonzero(market.symbol == symbol)
+        features[rows[:-1]] = market.features[rows[1:]]
+    return replace(market, features=features)
+
+
+def shuffled(market: Samples) -> Samples:
+    """Return the market with its outcomes dealt anew."""
+    order = np.random.default_rng(7).permutation(len(market))
+    return replace(market, won=market.won[order], net_return=market.net_return[order])
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("labelled", "caught_by"),
+    [
+        (shifted, "feature rows unlike the live ones"),
+        (shuffled, "lower bound of the log-loss gained on the base rate"),
+    ],
+)
+async def test_labels_that_know_or_say_something_else_are_refused(
+    desks: Desks, drill_config: ModelsConfig, labelled: Callable[[Samples], Samples], caught_by: str
+) -> None:
+    drill = await run_drill(desks, PLAN, drill_config, LIMITS, labelled)
+    assert caught_by in drill.failed
 
 
 async def _champion_of_noise(desks: Desks, noise: Trained) -> int:
