@@ -8,6 +8,7 @@ from typing import Literal
 
 from nicegui import ui
 
+from services.dashboard.elements.prose import Prose
 from services.dashboard.formats import NONE
 
 Tone = Literal["good", "bad", "warn", "plain", "quiet"]
@@ -69,10 +70,10 @@ class Light:
 
 
 def empty(what: str, do: str) -> ui.element:
-    """Say that there is nothing yet, and what to do about it or when it comes."""
+    """Say that there is nothing yet, and what to do about it (`commands` in backticks) or when it comes."""
     with ui.element("div").classes("empty") as element:
         ui.label(what).classes("empty-what")
-        ui.label(do).classes("empty-do")
+        Prose(do).element.classes("empty-do")
     return element
 
 
