@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nicegui import background_tasks, ui
@@ -17,15 +17,28 @@ from tracker.store.pages.models import (
 )
 
 from services.dashboard import formats
-from services.dashboard.context import PageContext
 from services.dashboard.charts.against import calibration_options, promise_options
-from services.dashboard.charts.bars import Bar, Mark, bars, height_of
+from services.dashboard.charts.bars import Mark, bars, height_of
+from services.dashboard.context import PageContext
 from services.dashboard.elements.chart import Chart, points
 from services.dashboard.elements.columns import Column
+from services.dashboard.elements.controls import chooser
 from services.dashboard.elements.document import Document
 from services.dashboard.elements.grid import Grid
 from services.dashboard.elements.parts import Stat, empty, section
 from services.dashboard.elements.small_table import SmallTable
+from services.dashboard.model_rows import (
+    MOVED,
+    STILL,
+    criterion_rows,
+    decider_rows,
+    drift_bars,
+    history_rows,
+    importance_bars,
+    model_rows,
+    title,
+    verdict_words,
+)
 from services.dashboard.reader import Question
 
 MODELS = Question(read=read_models_page, seconds=2.0, with_bars=False)
@@ -33,10 +46,6 @@ FACTS = Question(read=read_model_facts, seconds=2.0, with_bars=False)
 CALIBRATION = Question(read=read_calibration, seconds=20.0)
 CARD = Question(read=read_model_card, seconds=60.0, with_bars=False)
 
-# Of a population stability index: where it is called still, and where another population.
-STILL, MOVED = 0.1, 0.25
-RULE = "the rule alone"
-LOOKS = {"keep": ("good", "it stays"), "retrain": ("warn", "train anew"), "demote": ("bad", "its place is given up")}
 
 DECIDERS = (
     Column(name="strategy", label="Strategy"), Column(name="decides", label="Decides"),
@@ -89,7 +98,7 @@ async def build(page: PageContext) -> None:
     with section("Changes of hands", span=12) as changes:
         history = SmallTable(HISTORY, "No model has been promoted, so the rules have always decided alone.")
     with section("All models", span=12, note="click one to see it above") as every:
-        table = Grid(ALL, "", row_id="model_id", height=300, chosen=lambda row: view.choose(int(row["model_id"])))
+        table = Grid(ALL, "", row_id="model_id", height=300, chosen=view.choose_row)
 
     def show(found: Models) -> None:
         nothing.set_visibility(not found.models)
@@ -114,9 +123,8 @@ class _ModelView:
     async def build(self) -> None:
         with section("Model", span=12) as head:
             with ui.element("div").classes("lights").style("align-items: center; margin-bottom: 10px"):
-                self._select = ui.select({}, on_change=lambda event: self.choose(event.value)).props(
-                    "dense outlined options-dense aria-label=Model"
-                ).style("min-width: 260px")
+                self._select = chooser("Model", {}, None, lambda event: self.choose(event.value))
+                self._select.style("min-width: 260px")
                 ui.button("Model card", icon="description", on_click=self._open_card).props("flat dense no-caps")
             with ui.element("div").classes("stats"):
                 self._status, self._gained = Stat("Status"), Stat("Log-loss gained, at least")
@@ -169,6 +177,11 @@ class _ModelView:
         if chosen is not None:
             self._show_head(self._models[chosen])
 
+    def choose_row(self, row: Mapping[str, Any]) -> None:
+        """Show the model of a row, further up."""
+        self.choose(int(row["model_id"]))
+        ui.run_javascript("window.scrollTo({top: 0, behavior: 'smooth'})")
+
     def choose(self, model_id: int | None) -> None:
         """Show another model."""
         if model_id == self._chosen or (model_id is not None and model_id not in self._models):
@@ -218,114 +231,9 @@ class _ModelView:
             self._dialog.open()
 
 
-def title(model: ModelRow) -> str:
-    """Return what a model is called in a list: dca · model 7 · champion."""
-    return f"{model.strategy} · model {model.model_id} · {model.status}"
-
-
-def decider_rows(found: Models) -> list[dict[str, Any]]:
-    """Return a row for each strategy that scans or has a model: who decides, and how that goes."""
-    champions = {each.strategy: each for each in found.models if each.status == "champion"}
-    rows: list[dict[str, Any]] = []
-    for strategy in sorted({*found.scanning, *(each.strategy for each in found.models)}):
-        champion = champions.get(strategy)
-        if champion is None:
-            rows.append({"strategy": strategy, "decides": RULE})
-            continue
-        look = found.looks.get(champion.model_id, {})
-        word, so = LOOKS.get(look.get("action", ""), (None, "not watched yet"))
-        figures = {name: _digits(look.get(name)) for name in ("brier", "expected_brier")}
-        rows.append({
-            **look, **figures, "strategy": strategy, "decides": f"model {champion.model_id}",
-            "promoted_at": champion.promoted_at, "look": word, "so": so,
-        })  # fmt: skip
-    return rows
-
-
-def model_rows(models: Iterable[ModelRow]) -> list[dict[str, Any]]:
-    """Return a row for each model."""
-    return [
-        {
-            "model_id": each.model_id, "strategy": each.strategy, "status": each.status, "verdict": gate_word(each),
-            "created_at": each.created_at, "judged": each.judged, "auc": _digits(each.auc, 3),
-            "base_gain": _digits(each.base_gain, 3), "mean_return": each.mean_return,
-            "return_bound": each.return_bound, "deflated_sharpe": each.deflated_sharpe,
-        }
-        for each in models
-    ]  # fmt: skip
-
-
-def gate_word(model: ModelRow) -> str | None:
-    """Return what the gate last said of a model, None where it was not asked."""
-    if model.passed is None:
-        return None
-    if model.passed:
-        return "pass"
-    return "warn" if model.forced else "fail"
-
-
-def history_rows(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for each change, with who decides after it."""
-    return [
-        {**each, "model": f"model {each['model_id']}",
-         "decides": RULE if each["champion_id"] is None else f"model {each['champion_id']}"}
-        for each in events
-    ]  # fmt: skip
-
-
-def criterion_rows(verdict: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for each criterion, its number as people read it."""
-    return [
-        {**each, "number": _digits(each["number"]), "limit_value": _digits(each["limit_value"]),
-         "holds": "pass" if each["ok"] else "fail"}
-        for each in verdict
-    ]  # fmt: skip
-
-
-def verdict_words(verdict: Sequence[dict[str, Any]]) -> str:
-    """Return what came of the last verdict, in a sentence; empty where there is none."""
-    if not verdict:
-        return ""
-    first = verdict[0]
-    failed = sum(not each["ok"] for each in verdict)
-    answer = "All of it holds." if first["passed"] else f"{failed} of {len(verdict)} do not hold."
-    came = " It was promoted." if first["promoted"] else " It was not promoted."
-    if first["forced"]:
-        came = f" {first['judged_by']} promoted it all the same: {first['reason']}"
-    champion = first["champion_id"]
-    against = "with no champion to beat" if champion is None else f"against model {champion}"
-    return f"{answer}{came} Judged {against}."
-
-
-def importance_bars(found: Iterable[dict[str, Any]]) -> list[Bar]:
-    """Return the features by what a model owes to them."""
-    return [
-        Bar(
-            name=each["feature"], value=each["gain_share"] or 0.0,
-            note="" if each["permutation"] is None else f"{each['permutation']:.2g} nats a trade worse without it",
-        )
-        for each in found
-    ]  # fmt: skip
-
-
-def drift_bars(found: Iterable[dict[str, Any]]) -> list[Bar]:
-    """Return the features by how far they have moved."""
-    return [
-        Bar(
-            name=each["feature"], value=_digits(each["psi"], 3) or 0.0, beyond=(each["psi"] or 0.0) > MOVED,
-            note=f"KS {each['ks']:.2g} · {formats.percent(each['gain_share'])} of the gain",
-        )
-        for each in found
-    ]  # fmt: skip
-
-
 def _swap(instead: ui.element, chart: Chart, there: bool) -> None:
     instead.set_visibility(not there)
     chart.element.set_visibility(there)
-
-
-def _digits(value: float | None, digits: int = 4) -> float | None:
-    return None if value is None else float(f"{value:.{digits}g}")
 
 
 def _rounded(value: float | None, decimals: int) -> str:

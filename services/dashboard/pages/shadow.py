@@ -17,10 +17,11 @@ from tracker.store.pages.shadow import (
 )
 
 from services.dashboard import formats
+from services.dashboard.charts.clouds import BEYOND_LUCK, deflation_options, halves_options
 from services.dashboard.context import PageContext
 from services.dashboard.elements.chart import Chart
-from services.dashboard.charts.clouds import BEYOND_LUCK, deflation_options, halves_options
 from services.dashboard.elements.columns import Column
+from services.dashboard.elements.controls import toggle
 from services.dashboard.elements.grid import Grid
 from services.dashboard.elements.parts import Stat, empty, section
 from services.dashboard.elements.prose import Prose
@@ -36,16 +37,16 @@ WINDOWS = {"1d": "1 day", "7d": "7 days", "30d": "30 days", "all": "all"}
 EVERY = ""
 
 LEADERS = (
-    Column(name="place", label="#", look="count", width=64), Column(name="strategy", label="Strategy", width=100),
-    Column(name="changed", label="What it changes", hint="changed", width=300),
-    Column(name="trades", label="Trades", look="count", width=90),
-    Column(name="total_return", label="Return", look="signed_percent", width=100),
-    Column(name="excess_return", label="over live", look="signed_percent", width=105),
-    Column(name="sharpe", label="Sharpe", look="number", width=95),
+    Column(name="place", label="#", look="count", width=58), Column(name="strategy", label="Strategy", width=98),
+    Column(name="total_return", label="Return", look="signed_percent", width=92),
     Column(name="dsr", label="Deflated Sharpe", look="percent", width=142),
+    Column(name="changed", label="What it changes", hint="changed", width=290),
+    Column(name="trades", label="Trades", look="count", width=85),
+    Column(name="excess_return", label="over live", look="signed_percent", width=100),
+    Column(name="sharpe", label="Sharpe", look="number", width=88),
     Column(name="lower_bound", label="Trade, at least", look="signed_percent", width=130),
-    Column(name="first_half_return", label="1st half", look="signed_percent", width=100),
-    Column(name="second_half_return", label="2nd half", look="signed_percent", width=100),
+    Column(name="first_half_return", label="1st half", look="signed_percent", width=95),
+    Column(name="second_half_return", label="2nd half", look="signed_percent", width=95),
     Column(name="max_drawdown", label="Drawdown", look="percent", width=105),
     Column(name="source", label="Set", width=115), Column(name="id", label="Id", width=95),
 )  # fmt: skip
@@ -61,13 +62,13 @@ OUTCOMES = (
 )  # fmt: skip
 TRIED = (
     Column(name="strategy", label="Strategy"), Column(name="decides", label="Decides"),
+    Column(name="closed_through", label="Tried through", look="moment"),
     Column(name="variations", label="Variations", look="count"), Column(name="traded", label="Traded", look="count"),
     Column(name="gained", label="Gained", look="count"), Column(name="beyond", label="Beyond luck", look="count"),
     Column(name="best", label="Best return", look="signed_percent"),
     Column(name="live", label="Live return", look="signed_percent"),
     Column(name="signals", label="Signals, 1 day", look="count"),
     Column(name="held_back", label="held back", look="count"),
-    Column(name="closed_through", label="Tried through", look="moment"),
 )  # fmt: skip
 
 
@@ -84,6 +85,7 @@ class _ShadowView:
     def __init__(self, page: PageContext) -> None:
         self._page = page
         self._span, self._strategy, self._variation = "30d", EVERY, EVERY
+        self._wants_view = False
         self._progress: Sequence[Progress] = ()
         self._window = Window(points=(), leaders=())
 
@@ -135,12 +137,8 @@ class _ShadowView:
 
     def _choices(self) -> None:
         with ui.element("div").classes("lights").style("margin-bottom: 12px"):
-            ui.toggle(WINDOWS, value=self._span, on_change=lambda event: self._ask(span=event.value)).props(
-                "dense no-caps outline padding='2px 12px' aria-label=Window"
-            )
-            self._strategies = ui.toggle(
-                {EVERY: "all strategies"}, value=EVERY, on_change=lambda event: self._ask(strategy=event.value)
-            ).props("dense no-caps outline padding='2px 12px' aria-label=Strategy")
+            toggle(WINDOWS, self._span, lambda event: self._ask(span=event.value))
+            self._strategies = toggle({EVERY: "all strategies"}, EVERY, lambda event: self._ask(strategy=event.value))
 
     @property
     def _as_of(self) -> datetime | None:
@@ -197,6 +195,7 @@ class _ShadowView:
         self._tried.set_rows(tried_rows(shown, points))
 
     def _choose(self, row: Mapping[str, Any]) -> None:
+        self._wants_view = True
         self._variation = str(row["variation"])
         background_tasks.create(self._detail.ask_for(VARIATION, self._variation, self._as_of))
 
@@ -208,6 +207,9 @@ class _ShadowView:
         self._one.set_visibility(bool(outcomes))
         if not outcomes:
             return
+        if self._wants_view:
+            self._wants_view = False
+            ui.run_javascript(f"getHtmlElement({self._one.id}).scrollIntoView({{block: 'nearest', behavior: 'smooth'}})")
         first = outcomes[0]
         self._name.set_text(f"{first['strategy']} {first['variation']} · {first['source']}")
         self._advice.set_text(
