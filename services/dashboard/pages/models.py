@@ -94,7 +94,8 @@ async def build(page: PageContext) -> None:
     with section("Who decides", span=12, note="beside what each was promoted for") as who:
         deciders = SmallTable(DECIDERS, "")
     view = _ModelView(page)
-    await view.build()
+    # At once, so that the page is sent with its figures.
+    await view.build((await page.reader.ask(MODELS)).models)
     with section("Changes of hands", span=12) as changes:
         history = SmallTable(HISTORY, "No model has been promoted, so the rules have always decided alone.")
     with section("All models", span=12, note="click one to see it above") as every:
@@ -120,10 +121,13 @@ class _ModelView:
         self._models: dict[int, ModelRow] = {}
         self._chosen: int | None = None
 
-    async def build(self) -> None:
+    async def build(self, models: Sequence[ModelRow]) -> None:
+        self._models = {each.model_id: each for each in models}
+        self._chosen = next(iter(self._models), None)
+        options = {each.model_id: title(each) for each in models}
         with section("Model", span=12) as head:
             with ui.element("div").classes("lights").style("align-items: center; margin-bottom: 10px"):
-                self._select = chooser("Model", {}, None, lambda event: self.choose(event.value))
+                self._select = chooser("Model", options, self._chosen, lambda event: self.choose(event.value))
                 self._select.style("min-width: 260px")
                 ui.button("Model card", icon="description", on_click=self._open_card).props("flat dense no-caps")
             with ui.element("div").classes("stats"):
@@ -155,8 +159,8 @@ class _ModelView:
             self._returns = Chart(promise_options("signed_percent"), height=220)
         self._sections = (head, honest, gate, looks_at, moved)
         self._watched = (brier, money)
-        self._facts = await self._page.reader.watch(self._show_facts, FACTS, None)
-        self._scores = await self._page.reader.watch(self._show_calibration, CALIBRATION, None)
+        self._facts = await self._page.reader.watch(self._show_facts, FACTS, self._chosen)
+        self._scores = await self._page.reader.watch(self._show_calibration, CALIBRATION, self._chosen)
         with ui.dialog().props("maximized") as self._dialog, ui.card().style("padding: 0; gap: 0"):
             with ui.element("div").classes("bar").style("width: 100%"):
                 self._card_title = ui.label().classes("name")

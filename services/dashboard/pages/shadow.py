@@ -19,12 +19,12 @@ from tracker.store.pages.shadow import (
 from services.dashboard import formats
 from services.dashboard.charts.clouds import BEYOND_LUCK, deflation_options, halves_options
 from services.dashboard.context import PageContext
-from services.dashboard.elements.chart import Chart
 from services.dashboard.elements.columns import Column
 from services.dashboard.elements.controls import toggle
 from services.dashboard.elements.grid import Grid
 from services.dashboard.elements.parts import Stat, empty, section
 from services.dashboard.elements.prose import Prose
+from services.dashboard.elements.sent_chart import SentChart
 from services.dashboard.elements.small_table import SmallTable
 from services.dashboard.reader import Question
 
@@ -35,6 +35,7 @@ VARIATION = Question(read=read_variation, seconds=600.0, with_bars=False)
 
 WINDOWS = {"1d": "1 day", "7d": "7 days", "30d": "30 days", "all": "all"}
 EVERY = ""
+ROOMY = "padding='2px 12px'"
 
 LEADERS = (
     Column(name="place", label="#", look="count", width=58), Column(name="strategy", label="Strategy", width=98),
@@ -90,6 +91,8 @@ class _ShadowView:
         self._window = Window(points=(), leaders=())
 
     async def build(self) -> None:
+        # At once, so that the page is sent with its figures.
+        self._progress = await self._page.reader.ask(PROGRESS)
         self._nothing = empty(
             "No variation has been tried yet.",
             "The shadow tester begins with the first close that a scanner has decided on; `tracker status` says how far"
@@ -107,13 +110,13 @@ class _ShadowView:
                 self._beyond, self._best = Stat("Beyond luck"), Stat("Best by deflation")
             self._tried = SmallTable(TRIED, "")
         with section("Return against deflation", span=6, note="one point a variation") as scatter:
-            self._scatter = Chart(deflation_options((), ()), height=360)
+            self._scatter = SentChart(height=360)
             ui.label(
                 "How likely its Sharpe ratio is more than the best of all would have by luck. Above the line it would"
                 " count; what lies at the bottom, however far right, was lucky."
             ).classes("quiet")
         with section("Does it stay?", span=6, note="first half of the window against the second") as halves:
-            self._halves = Chart(halves_options((), ()), height=360)
+            self._halves = SentChart(height=360)
             ui.label(
                 "What is good in both halves lies in the upper right. A cloud without direction says that the past told"
                 " nothing of what followed."
@@ -129,16 +132,19 @@ class _ShadowView:
                 self._outcomes = SmallTable(OUTCOMES, "It was not judged yet.").style("flex: 1; min-width: 0")
         self._judged_parts = (scatter, halves, board)
         self._tried_part = tried
-        for chart in (self._scatter, self._halves):
-            chart.element.on_point_click(self._choose_point)
-        as_of = None
-        self._watch = await self._page.reader.watch(self._show_window, WINDOW, "", EVERY, as_of)
-        self._detail = await self._page.reader.watch(self._show_variation, VARIATION, EVERY, as_of)
+        self._watch = await self._page.reader.watch(
+            self._show_window, WINDOW, self._span, self._strategy, self._as_of
+        )
+        self._detail = await self._page.reader.watch(self._show_variation, VARIATION, EVERY, self._as_of)
+        for each in (self._scatter, self._halves):
+            if each.chart is not None:
+                each.chart.on_point_click(self._choose_point)
 
     def _choices(self) -> None:
         with ui.element("div").classes("lights").style("margin-bottom: 12px"):
-            toggle(WINDOWS, self._span, lambda event: self._ask(span=event.value))
+            toggle(WINDOWS, self._span, lambda event: self._ask(span=event.value)).props(ROOMY)
             self._strategies = toggle({EVERY: "all strategies"}, EVERY, lambda event: self._ask(strategy=event.value))
+            self._strategies.props(ROOMY)
 
     @property
     def _as_of(self) -> datetime | None:
@@ -172,8 +178,8 @@ class _ShadowView:
     def _show_window(self, window: Window) -> None:
         self._window = window
         names = [each.strategy for each in self._progress]
-        self._scatter.set_options(deflation_options(window.points, names))
-        self._halves.set_options(halves_options(window.points, names))
+        self._scatter.draw(deflation_options(window.points, names))
+        self._halves.draw(halves_options(window.points, names))
         self._leaders.set_rows(leader_rows(window.leaders))
         self._show_counts()
 
@@ -209,7 +215,7 @@ class _ShadowView:
             return
         if self._wants_view:
             self._wants_view = False
-            ui.run_javascript(f"getHtmlElement({self._one.id}).scrollIntoView({{block: 'nearest', behavior: 'smooth'}})")
+            ui.run_javascript(f"getHtmlElement({self._one.id}).scrollIntoView({{block: 'nearest'}})")
         first = outcomes[0]
         self._name.set_text(f"{first['strategy']} {first['variation']} · {first['source']}")
         self._advice.set_text(
