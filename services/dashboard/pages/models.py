@@ -22,6 +22,7 @@ from services.dashboard.charts.bars import Mark, bars, height_of
 from services.dashboard.context import PageContext
 from services.dashboard.elements.chart import Chart, points
 from services.dashboard.elements.columns import Column
+from services.dashboard.elements.command import CommandButton
 from services.dashboard.elements.controls import chooser
 from services.dashboard.elements.document import Document
 from services.dashboard.elements.grid import Grid
@@ -91,6 +92,8 @@ async def build(page: PageContext) -> None:
         " retrainer does both every night. Until one is promoted, the rules decide alone.",
     )  # fmt: skip
     nothing.style("grid-column: span 12")
+    with nothing, ui.element("div").classes("commands").style("margin-top: 10px"):
+        _retrain(page, "all")
     with section("Who decides", span=12, note="beside what each was promoted for") as who:
         deciders = SmallTable(DECIDERS, "")
     view = _ModelView(page)
@@ -120,6 +123,7 @@ class _ModelView:
         self._page = page
         self._models: dict[int, ModelRow] = {}
         self._chosen: int | None = None
+        self._offered: tuple[str, int | None] | None = None
 
     async def build(self, models: Sequence[ModelRow]) -> None:
         self._models = {each.model_id: each for each in models}
@@ -130,6 +134,7 @@ class _ModelView:
                 self._select = chooser("Model", options, self._chosen, lambda event: self.choose(event.value))
                 self._select.style("min-width: 260px")
                 ui.button("Model card", icon="description", on_click=self._open_card).props("flat dense no-caps")
+                self._commands = ui.element("div").classes("commands")
             with ui.element("div").classes("stats"):
                 self._status, self._gained = Stat("Status"), Stat("Log-loss gained, at least")
                 self._area, self._slope = Stat("Area under the curve"), Stat("Calibration slope")
@@ -198,7 +203,23 @@ class _ModelView:
         background_tasks.create(self._facts.ask_for(FACTS, model_id))
         background_tasks.create(self._scores.ask_for(CALIBRATION, model_id))
 
+    def _show_commands(self, model: ModelRow) -> None:
+        offered = model.strategy, None if model.status == "champion" else model.model_id
+        if offered == self._offered:
+            return
+        self._offered = offered
+        self._commands.clear()
+        with self._commands:
+            _retrain(self._page, model.strategy)
+            if model.status != "champion":
+                CommandButton(
+                    self._page, "Promote", "promote", str(model.model_id),
+                    f"The gate judges model {model.model_id} of {model.strategy} once more. If all of it holds, it"
+                    " decides from the next close on; the verdict is kept either way.",
+                )  # fmt: skip
+
     def _show_head(self, model: ModelRow) -> None:
+        self._show_commands(model)
         learnt = f"learnt from {formats.count(model.learnt)}, judged on {formats.count(model.judged)} trades"
         self._status.show(model.status.capitalize(), learnt, "good" if model.status == "champion" else "plain")
         self._gained.show(_rounded(model.base_gain, 4), "nats over the base rate", formats.tone(model.base_gain))
@@ -233,6 +254,13 @@ class _ModelView:
             self._card_title.set_text(title(self._models[self._chosen]))
             self._document.set_html(await self._page.reader.ask(CARD, self._chosen))
             self._dialog.open()
+
+
+def _retrain(page: PageContext, strategy: str) -> None:
+    CommandButton(
+        page, "Train anew", "retrain", strategy,
+        "The model retrainer builds the labels that are missing, trains a candidate and asks the gate.",
+    )  # fmt: skip
 
 
 def _swap(instead: ui.element, chart: Chart, there: bool) -> None:
