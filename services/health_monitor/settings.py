@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
-from tracker.runtime.settings import ServiceSettings
+from tracker.runtime.settings import PROJECT_ROOT, ServiceSettings
 
 EXPECTED = (
     "data_collector,feature_calculator,strategy_scanner_dca,strategy_scanner_swing,"
@@ -104,6 +106,86 @@ class MonitorSettings(ServiceSettings):
         default=60, gt=0, description="age of the last whole look, beyond which nothing of it is to be relied on"
     )
     keep_every_seconds: float = Field(default=300, gt=0, description="a finding that stays the same is kept this often")
+
+    decision_window_hours: float = Field(
+        default=6, gt=0, description="signals, orders and fills decided within so long are looked at, in event time"
+    )
+    model_settle_seconds: float = Field(
+        default=120, gt=0, description="how long scanners may take to ask a new champion"
+    )
+    confidence_spread_limit: float = Field(
+        default=0.005, ge=0, description="standard deviation of a champion's scores, at least"
+    )
+    confidence_scores: int = Field(default=30, ge=2, description="scores before their spread says anything")
+    label_lag_limit_hours: float = Field(
+        default=13, gt=0, description="how far labels may be behind the scans; they are built every 6 hours"
+    )
+    watch_limit_hours: float = Field(
+        default=3, gt=0, description="age of the last look at a champion; one is taken every hour"
+    )
+    exposure_slack: float = Field(
+        default=0.15, ge=0, description="share by which prices may carry a trade beyond a limit that let it in"
+    )
+    stop_bars: int = Field(default=3, ge=1, description="closes under its stop until a trade should have been left")
+    order_grace_minutes: float = Field(
+        default=5, ge=0, description="how long an order may rest after its time is over, in event time"
+    )
+    equity_limit_minutes: float = Field(
+        default=30, gt=0, description="how far the equity curve may be behind the paper trader, in event time"
+    )
+    clock_skew_limit_seconds: float = Field(
+        default=5, gt=0, description="how far a service's clock may be from the database's"
+    )
+    future_bar_limit_seconds: float = Field(
+        default=60, ge=0, description="how much later than now a bar may close: clocks differ by seconds"
+    )
+    frozen_bars: int = Field(default=30, ge=2, description="bars on one price until a symbol's feed counts as frozen")
+    frozen_share_limit: float = Field(
+        default=0.25, ge=0, le=1, description="share of active symbols that may be frozen; some hardly trade"
+    )
+    correction_share_limit: float = Field(
+        default=0.05, ge=0, description="corrected bars of an hour, as a share of the active symbols' minutes"
+    )
+    active_share_limit: float = Field(default=0.5, ge=0, le=1, description="share of known symbols that is active")
+    server_connections_limit_share: float = Field(
+        default=0.85, gt=0, le=1, description="of the connections that the server takes"
+    )
+    transaction_limit_seconds: float = Field(
+        default=3900, gt=0, description="age of a transaction; tasks that keep order may take an hour"
+    )
+    idle_transaction_limit_seconds: float = Field(
+        default=300, gt=0, description="how long a transaction may be open with nothing going on"
+    )
+    lock_wait_limit_seconds: float = Field(default=30, gt=0, description="how long anybody may wait for a lock")
+    latest_bars_limit_ms: float = Field(default=50, gt=0, description="read of the newest bar of all symbols")
+    day_of_bars_limit_ms: float = Field(default=150, gt=0, description="read of 24 hours of minutes of one symbol")
+    scan_delay_limit_seconds: float = Field(
+        default=60, gt=0, description="from when a close is complete to when it has been scanned"
+    )
+    answer_limit_seconds: float = Field(default=180, gt=0, description="from a signal to its order or refusal")
+    notification_limit_share: float = Field(
+        default=0.1, gt=0, le=1, description="of the room for notifications that nobody has taken yet"
+    )
+    disk_path: Path = Field(default=PROJECT_ROOT, description="a path on the disk whose room is watched")
+    disk_free_limit_mb: float = Field(default=1024, ge=0, description="room on that disk, in millions of bytes")
+    database_limit_mb: float = Field(
+        default=100_000, gt=0, description="what the database may grow to, in millions of bytes: the size of its plan"
+    )
+    full_limit_days: float = Field(default=14, ge=0, description="how long it takes at least until that is reached")
+    table_limit_mb: float = Field(
+        default=20_000, gt=0, description="size of any table but those of bars, in millions of bytes"
+    )
+    kept_log_limit_mb: float = Field(
+        default=2_000, gt=0, description="write-ahead log kept for a replication slot, in millions of bytes"
+    )
+    dead_rows_least: int = Field(default=50_000, ge=1, description="dead rows below which a table does not count")
+    dead_rows_limit_ratio: float = Field(default=2, gt=0, description="dead rows for each live one")
+    transaction_age_limit: int = Field(
+        default=1_000_000_000, gt=0, description="transactions since the oldest row was frozen; the end is at 2^31"
+    )
+    memory_limit_ratio: float = Field(default=1.5, gt=0, description="of memory_mb in fleet.toml")
+    cpu_limit_share: float = Field(default=0.95, gt=0, description="of a core, mean of the last minutes")
+    loop_lag_limit_seconds: float = Field(default=5, gt=0, description="how late an event loop may come")
 
     @property
     def expected_services(self) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ WRITERS: Mapping[str, str] = {
     "health_checks": "health_monitor",
     "health_findings": "health_monitor",
     "monitor_looks": "health_monitor",
+    "database_sizes": "health_monitor",
     "shadow_variations": "shadow_tester",
     "shadow_cursor": "shadow_tester",
     "shadow_state": "shadow_tester",
@@ -197,7 +198,8 @@ async def test_a_function_with_its_owners_rights_is_for_its_roles_alone(url: str
     scheduler = "tracker_data_scheduler"
     features = {"name_features": {"tracker_feature_calculator"}}
     partitions = {"ensure_bar_partitions": {"tracker_data_collector", scheduler}}
-    assert roles == partitions | features | {name: {scheduler} for name in (
+    sessions = {"sessions": {"tracker_health_monitor"}}
+    assert roles == partitions | features | sessions | {name: {scheduler} for name in (
         "begin_rewrite", "copy_next_symbol", "seal_rewrite", "swap_rewrite", "drop_rewrite", "forget_rows",
         "refresh_aggregate", "analyze_table", "forget_shadow_rows", "forget_labels",
         "forget_predictions",

@@ -15,6 +15,7 @@ from tracker.domain.clock import Clock
 from tracker.domain.errors import TrackerError
 from tracker.runtime.health import HealthReport
 from tracker.runtime.logging import Logger
+from tracker.runtime.process_load import ProcessLoad
 from tracker.store.database import Database
 from tracker.store.heartbeats import Heartbeat, write_heartbeat
 
@@ -54,6 +55,7 @@ class Pulse:
     last_error: str | None = None
     database: Database | None = None
     telling: Telling | None = None
+    load: ProcessLoad | None = None
 
     @property
     def status(self) -> str:
@@ -97,18 +99,21 @@ async def beat(
 ) -> None:
     """Write the service's heartbeat, by default with the pulse's own status; a failure is only logged."""
     detail = telling.detail()
-    row = Heartbeat(
-        service=telling.name,
-        instance=pulse.instance,
-        pid=os.getpid(),
-        started_at=pulse.started_at,
-        beat_at=clock.now(),
-        status=_overall(pulse.status, detail) if status is None else status,
-        rss_bytes=psutil.Process().memory_info().rss,
-        detail=detail,
-    )
+    if pulse.load is not None:
+        detail = {**detail, "process": pulse.load.figures()}
     try:
         async with database.transaction() as transaction:
+            row = Heartbeat(
+                service=telling.name,
+                instance=pulse.instance,
+                pid=os.getpid(),
+                started_at=pulse.started_at,
+                # Once there is a connection: how long that took is no matter of the clock.
+                beat_at=clock.now(),
+                status=_overall(pulse.status, detail) if status is None else status,
+                rss_bytes=psutil.Process().memory_info().rss,
+                detail=detail,
+            )
             await write_heartbeat(transaction, row)
             await transaction.commit()
     except TrackerError as error:

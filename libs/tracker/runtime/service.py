@@ -17,6 +17,7 @@ from tracker.domain.errors import ConfigError, DatabaseUnavailableError, Tracker
 from tracker.runtime.dependency import Dependency
 from tracker.runtime.health import health_app, serving
 from tracker.runtime.logging import Logger, configure_logging
+from tracker.runtime.process_load import ProcessLoad
 from tracker.runtime.pulse import Pulse, Telling, beat
 from tracker.runtime.retry import Backoff, Policy
 from tracker.runtime.settings import ServiceSettings, load_settings
@@ -112,7 +113,7 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    pulse = Pulse(service=name, started_at=clock.now())
+    pulse = Pulse(service=name, started_at=clock.now(), load=ProcessLoad(clock.monotonic))
     # Before the database is there: /livez must answer, and /readyz say what is missing.
     app = health_app(name, pulse.ready, pulse.report)
     async with serving(app, name, settings.host, settings.port, websockets=websockets) as port:
@@ -176,6 +177,8 @@ async def _with_companions(
             asyncio.create_task(_beat_on(service, settings, database, clock, pulse, log)),
             asyncio.create_task(_watch_parent(settings, stop, log)),
         }
+        if pulse.load is not None:
+            tasks.add(asyncio.create_task(pulse.load.feel()))
         if isinstance(service, BackgroundService):
             tasks.add(asyncio.create_task(service.background(hint)))
         running = set(tasks)

@@ -80,11 +80,12 @@ async def test_symbols_with_longer_bars_are_live_until_the_next_one_is_late(heal
     await healthy.execute(
         "DELETE FROM tracker.latest_bar WHERE timeframe <> '1m'",
         "UPDATE tracker.symbols SET base_timeframe = '1h' WHERE symbol_id <= 5",
-        "UPDATE tracker.latest_bar SET timeframe = '1h', ts = ts - interval '119 minutes' WHERE symbol_id <= 5",
+        "UPDATE tracker.latest_bar SET timeframe = '1h', ts = date_trunc('hour', now()) - interval '1 hour'"
+        " WHERE symbol_id <= 5",
     )
     assert await broken(healthy, FRESH) == {}
     await healthy.execute(
-        "UPDATE tracker.latest_bar SET ts = ts - interval '30 minutes' WHERE symbol_id <= 5",
+        "UPDATE tracker.latest_bar SET ts = ts - interval '2 hours' WHERE symbol_id <= 5",
     )
     assert await broken(healthy, FRESH) == {"symbols live": "5 of 10 active (0 unsupported)"}
 
@@ -93,7 +94,7 @@ async def test_a_replay_of_hourly_candles_alone_is_judged_by_them(healthy: Ward)
     await healthy.execute(
         "DELETE FROM tracker.latest_bar WHERE timeframe <> '1m'",
         "UPDATE tracker.symbols SET base_timeframe = '1h'",
-        "UPDATE tracker.latest_bar SET timeframe = '1h', ts = ts - interval '59 minutes'",
+        "UPDATE tracker.latest_bar SET timeframe = '1h', ts = date_trunc('hour', now()) - interval '1 hour'",
     )
     assert await broken(healthy, FRESH) == {}
 

@@ -9,11 +9,12 @@ WITH gone AS (
   SELECT coalesce(max(restarts) + count(*), 0)::integer AS restarts FROM gone
 )
 INSERT INTO tracker.service_heartbeats AS h
-  (service, instance, pid, started_at, beat_at, status, rss_bytes, detail, restarts)
-SELECT $1, $2, $3::integer, $4::timestamptz, $5, $6::text, $7::bigint, $8::jsonb, restarts FROM inherited
+  (service, instance, pid, started_at, beat_at, status, rss_bytes, detail, restarts, written_at)
+SELECT $1, $2, $3::integer, $4::timestamptz, $5, $6::text, $7::bigint, $8::jsonb, restarts, clock_timestamp()
+FROM inherited
 ON CONFLICT (service, instance) DO UPDATE SET
   restarts = h.restarts + excluded.restarts, pid = excluded.pid, started_at = excluded.started_at, beat_at = excluded.beat_at, status = excluded.status, rss_bytes = excluded.rss_bytes,
-  detail = excluded.detail;
+  detail = excluded.detail, written_at = excluded.written_at;
 
 -- name: read_all
 -- The last heartbeat of every instance of every service.

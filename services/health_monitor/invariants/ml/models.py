@@ -12,6 +12,7 @@ from tracker.store.model_performance import ModelState
 from services.health_monitor.invariants.base import Invariant, Observation, Verdict
 
 DAY_SECONDS = 86_400.0
+HOUR_SECONDS = 3_600.0
 
 
 class ModelInvariant(Invariant):
@@ -70,8 +71,39 @@ class ModelCalibration(_Watched):
     about = "calibration"
 
 
+class ModelBrier(_Watched):
+    """A champion's probabilities are worth more than the base rate."""
+
+    name = "model Brier score"
+    about = "Brier"
+
+
+class ModelReturn(_Watched):
+    """The trades that a champion lets through return what it was promoted for, after fees."""
+
+    name = "model return"
+    about = "mean net return"
+
+
 class ModelDrift(_Watched):
     """Features are distributed as they were when a champion was trained."""
 
     name = "model drift"
     about = "drift"
+
+
+class ModelWatched(ModelInvariant):
+    """A champion was held against what it promised lately."""
+
+    name = "model watched"
+    settings = ("watch_limit_hours",)
+    advice = "`tracker retrain status` says why watch jobs do not end; `tracker models watch` looks by hand"
+    about = "watched"
+
+    def look(self, state: ModelState, seen: Observation) -> tuple[str, str, bool]:
+        """Return when the last look was taken, since its promotion where there was none."""
+        limit = seen.settings.watch_limit_hours
+        seconds = seen.of(ModelFacts).age(state.watched_at or state.promoted_at) or 0.0
+        hours = seconds / HOUR_SECONDS
+        words = f"was looked at {hours:.1f} h ago" if state.watched_at else f"was not looked at in {hours:.1f} h"
+        return f"model {state.model_id} {words}", f"{limit:g} h", hours <= limit
