@@ -43,7 +43,8 @@ FROM generate_series(date_trunc('day', now()) - interval '40 days', date_trunc('
                      interval '15 minutes') t, tracker.symbols s, tracker.scan_watermarks w
 ON CONFLICT DO NOTHING;
 INSERT INTO tracker.predictions
-  (decided_at, model_id, margin, probability, threshold, symbol_id, is_champion, is_signal, taken, strategy, config_hash)
+  (decided_at, model_id, margin, probability, threshold, symbol_id, is_champion, is_signal, taken, strategy,
+   config_hash)
 SELECT t, m.model_id, 0.1, 0.3 + random() * 0.4, 0.55, s, m.status = 'champion', true, false, m.strategy,
   c.strategy_hash
 FROM generate_series(date_trunc('day', now()) - interval '29 days', date_trunc('day', now()) - interval '5 days',
