@@ -18,6 +18,8 @@ Floats = NDArray[np.float64]
 
 WIDTH = 960
 LEFT, RIGHT, TOP, BOTTOM = 74, 14, 12, 26
+# Room for the name of an axis below its numbers.
+LABEL = 14
 # More points than pixels only make the file large.
 MOST_POINTS = 1200
 
@@ -97,8 +99,9 @@ def curve_chart(
                 f'<circle class="dot {line.style}" cx="{x(float(one)):.1f}" cy="{y(float(other)):.1f}" r="3.6"/>'
                 for one, other in zip(xs, line.values, strict=True)
             ]
-    parts.append(_text(WIDTH - RIGHT, height - BOTTOM - 6, x_label, "end"))
-    return _svg(height, parts, ", ".join(each[1].name for each in known))
+    # Below the numbers: a line may end anywhere above them.
+    parts.append(_text(WIDTH - RIGHT, height + LABEL - 4, x_label, "end"))
+    return _svg(height + LABEL, parts, ", ".join(each[1].name for each in known))
 
 
 def histogram(values: Floats, *, percent: bool, height: int = 220, bins: int = 41, label: str = "") -> str:

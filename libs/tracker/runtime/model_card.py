@@ -102,12 +102,17 @@ def _headline_figures(window: WindowFigures) -> list[tuple[str, str]]:
 def _criteria(verdict: Verdict) -> str:
     rows = [
         [
-            each.name, "not known" if each.number is None else f"{each.number:.4g}",
+            each.name, _criterion_number(each.number),
             f"{each.comparison} {each.limit:.4g}", "holds" if each.ok else Bad("does not hold"),
         ]
         for each in verdict.criteria
     ]  # fmt: skip
     return table(("criterion", "number", "limit", ""), rows)
+
+
+def _criterion_number(number: float | None) -> str:
+    # Of a limit from above, less than nothing is no loss: it is not marked as one.
+    return "not known" if number is None else f"{number:,.4g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _honesty(window: Samples, probability: Floats, trained: Trained, about: CardFacts) -> list[str]:
@@ -175,7 +180,8 @@ def _groups(
         weight = window.weight[mine]
         rows.append(
             [
-                names.get(each, str(each)), f"{int(mine.sum()):,}", f"{effective_number(weight):,.0f}",
+                names.get(each, str(each)).replace("_", " "),
+                f"{int(mine.sum()):,}", f"{effective_number(weight):,.0f}",
                 _percent(float(np.average(window.won[mine], weights=weight))),
                 _percent(float(np.average(probability[mine], weights=weight))),
                 _number(float(np.average(gain[mine], weights=weight)), 4), f"{int(taken.sum()):,}",

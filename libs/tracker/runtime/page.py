@@ -31,7 +31,7 @@ td { text-align: right; } th:first-child, td:first-child { text-align: left; }
 tr:last-child td { border-bottom: 0; }
 .minus { color: var(--loss); } .bad { color: var(--loss); font-weight: 600; }
 h3 { font-size: 14px; margin: 0 0 6px; color: var(--soft); font-weight: 500; }
-.pair + .pair, section + .pair { margin-top: 14px; }
+.card + p.note { margin-top: 8px; } .pair + .pair, section + .pair { margin-top: 14px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 18px; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 .part { display: inline-block; height: 9px; margin-right: 8px; background: var(--a); border-radius: 2px;
