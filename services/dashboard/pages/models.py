@@ -42,8 +42,8 @@ from services.dashboard.model_rows import (
 )
 from services.dashboard.reader import Question
 
-MODELS = Question(read=read_models_page, seconds=2.0, with_bars=False)
-FACTS = Question(read=read_model_facts, seconds=2.0, with_bars=False)
+MODELS = Question(read=read_models_page, seconds=1.0, with_bars=False)
+FACTS = Question(read=read_model_facts, seconds=1.0, with_bars=False)
 CALIBRATION = Question(read=read_calibration, seconds=20.0)
 CARD = Question(read=read_model_card, seconds=60.0, with_bars=False)
 

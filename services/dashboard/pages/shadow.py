@@ -28,7 +28,7 @@ from services.dashboard.elements.sent_chart import SentChart
 from services.dashboard.elements.small_table import SmallTable
 from services.dashboard.reader import Question
 
-PROGRESS = Question(read=read_shadow_progress, seconds=2.0, with_bars=False)
+PROGRESS = Question(read=read_shadow_progress, seconds=1.0, with_bars=False)
 # Outcomes change once an hour, and their moment is asked for with them.
 WINDOW = Question(read=read_shadow_window, seconds=600.0, with_bars=False)
 VARIATION = Question(read=read_variation, seconds=600.0, with_bars=False)
