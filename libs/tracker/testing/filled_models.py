@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -88,6 +89,21 @@ async def write_shadow(copier: Copier, market: Market, rng: np.random.Generator)
     await copier.put(
         "shadow_cursor", ("strategy", "timeframe", "started_at", "closed_through", "config_hash"),
         [(name, "15m", market.start, market.end - timedelta(minutes=15), "shadow") for name in STRATEGIES],
+    )  # fmt: skip
+    scans: list[tuple[object, ...]] = []
+    for strategy in STRATEGIES:
+        for hour in range(24):
+            bits = rng.random((VARIATIONS, len(market.names))) < 0.02
+            scans.append((
+                strategy, market.end - timedelta(minutes=15, hours=hour), VARIATIONS, int(np.count_nonzero(bits)),
+                int(np.count_nonzero(bits.any(axis=1))), list(range(1, len(market.names) + 1)),
+                zlib.compress(np.packbits(bits).tobytes()), CHAMPION[strategy], int(rng.integers(0, 9)),
+            ))  # fmt: skip
+    await copier.put(
+        "shadow_testing_scans",
+        ("strategy", "decided_at", "variations", "signals", "signalling", "symbol_ids", "bitmap", "model_id",
+         "held_back"),
+        scans,
     )  # fmt: skip
 
 

@@ -54,7 +54,7 @@ async def views(connection: Connection) -> list[str]:
 
 def promised_views() -> list[str]:
     """Return the names of the views of the contract."""
-    return sorted({line.split(".")[0] for line in CONTRACT.read_text().splitlines() if "." in line})
+    return sorted({line.split(".")[0] for line in CONTRACT.read_text().splitlines() if not line.startswith("#")})
 
 
 def question(view: str) -> str:
