@@ -36,6 +36,7 @@ ROUNDED_BARS = 100
 MOST_EVENTS = 12
 
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """What a viewer wants to see: overlays on the price by their names, one feature below it."""
@@ -58,15 +59,17 @@ class MarketPanel:
     ) -> None:
         """Belong to the page that is being built; `happened` is told of signals and fills as they are drawn."""
         self._happened = happened
-        self._reader = reader
         self._account = account
         self._chart = chart
         self._choice: Choice | None = None
-        self._watches: tuple[Watch[CandleTail], Watch[SymbolTrading], Watch[FeatureColumns]] | None = None
+        self._candles: Watch[CandleTail] = Watch(reader, self._set_candles)
+        self._traded: Watch[SymbolTrading] = Watch(reader, self._set_trading)
+        self._computed: Watch[FeatureColumns] = Watch(reader, self._set_features)
         self._bars = Candles()
         self._trading = SymbolTrading()
         self._features: FeatureColumns = {}
         self._is_ready = False
+        self._panes = 0
 
     @property
     def bars(self) -> Candles:
@@ -79,29 +82,20 @@ class MarketPanel:
         return self._features
 
     async def show(self, choice: Choice) -> None:
-        """Draw another chart, and follow that from now on."""
+        """Draw another chart, and follow that from now on; of choices faster than answers the last one counts."""
         self._is_ready = False
         self._choice = choice
-        asked = (CANDLES, choice.symbol, choice.timeframe, MOST_BARS)
-        names = tuple(sorted({*needed_features(choice.over), *((choice.below,) if choice.below else ())}))
-        if self._watches is None:
-            candles = await self._reader.watch(self._set_candles, *asked)
-            since = first_moment(self._bars, choice.timeframe)
-            self._watches = (
-                candles,
-                await self._reader.watch(self._set_trading, TRADING, choice.symbol, self._account, since),
-                await self._reader.watch(
-                    self._set_features, FEATURES, choice.symbol, choice.timeframe, names, since
-                ),
-            )
-        else:
-            candles, trading, features = self._watches
-            await candles.ask_for(*asked)
-            since = first_moment(self._bars, choice.timeframe)
-            await trading.ask_for(TRADING, choice.symbol, self._account, since)
-            await features.ask_for(FEATURES, choice.symbol, choice.timeframe, names, since)
-        self._is_ready = True
-        self._draw()
+        await self._candles.ask_for(CANDLES, choice.symbol, choice.timeframe, MOST_BARS)
+        if self._choice is not choice:
+            return
+        since = first_moment(self._bars, choice.timeframe)
+        await self._traded.ask_for(TRADING, choice.symbol, self._account, since)
+        if self._choice is not choice:
+            return
+        await self._computed.ask_for(FEATURES, choice.symbol, choice.timeframe, features_of(choice), since)
+        if self._choice is choice:
+            self._is_ready = True
+            self._draw()
 
     def _set_candles(self, tail: CandleTail) -> None:
         assert self._choice is not None  # noqa: S101 - nothing is followed before something was chosen
@@ -119,11 +113,18 @@ class MarketPanel:
         self._replace()
 
     def _draw(self) -> None:
-        self._chart.draw_bars(self._bars, self._options())
+        options = self._options()
+        self._panes = len(options["grid"])
+        self._chart.draw_bars(self._bars, options)
 
     def _replace(self) -> None:
-        if self._is_ready:
-            self._chart.replace_series(self._options()["series"])
+        if not self._is_ready:
+            return
+        options = self._options()
+        if len(options["grid"]) == self._panes:
+            self._chart.replace_series(options["series"])
+        else:
+            self._draw()
 
     def _options(self) -> dict[str, Any]:
         choice = self._choice
@@ -137,6 +138,11 @@ class MarketPanel:
             self._bars, choice.timeframe, marks=marks_of(self._trading), lives=lives_of(self._trading, now),
             over=over, below=below,
         )  # fmt: skip
+
+
+def features_of(choice: Choice) -> tuple[str, ...]:
+    """Return the features that a chart is drawn with, in an order of their own."""
+    return tuple(sorted({*needed_features(choice.over), *((choice.below,) if choice.below else ())}))
 
 
 def first_moment(bars: Candles, timeframe: Timeframe) -> datetime:

@@ -52,7 +52,7 @@ class Watch(Generic[T]):
     """One page's interest in an answer; it ends with the page, or by `stop`."""
 
     def __init__(self, reader: Reader, then: Callable[[T], None]) -> None:
-        """Belong to the page that is being built; use `Reader.watch` instead."""
+        """Belong to the page that is being built, and follow nothing yet; `Reader.watch` asks at once."""
         self._reader = reader
         self._client: Client = ui.context.client
         self._slot = ui.context.slot

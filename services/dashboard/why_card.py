@@ -40,6 +40,7 @@ MOVED = (
 )  # fmt: skip
 # Where there is nothing to say; an empty text would be shown as a missing one.
 BLANK = "\u00a0"
+ZONE_JS, ZONE_SECONDS = "Intl.DateTimeFormat().resolvedOptions().timeZone", 3.0
 MET, FAILED = "\u2714", "\u2718"
 SIGNS = {">=": "\u2265", "<=": "\u2264"}
 TITLES = {"gate": "GATES", "confirmation": "CONFIRMATIONS", "score": "SCORES"}
@@ -74,16 +75,24 @@ class WhyCard:
         self._is_set = True
         self._strategy.set_value(strategy)
         self._symbol.set_value(symbol)
-        self._at.set_value(f"{at.astimezone(ZoneInfo(self._page.zone)):%Y-%m-%dT%H:%M}")
+        self._at.set_value(f"{at.astimezone(ZoneInfo(await self._zone())):%Y-%m-%dT%H:%M}")
         self._is_set = False
         await self._ask()
+
+    async def _zone(self) -> str:
+        """Return the viewer's zone, of which a first page knows nothing before the browser is there."""
+        try:
+            zone: str = await ui.run_javascript(ZONE_JS, timeout=ZONE_SECONDS)
+        except TimeoutError:
+            return self._page.zone
+        return zone
 
     async def _changed(self) -> None:
         if not self._is_set:
             await self._ask()
 
     async def _ask(self) -> None:
-        at = moment_in(self._at.value, self._page.zone)
+        at = moment_in(self._at.value, await self._zone()) if self._at.value else None
         question, arguments = self._rules.why, (self._strategy.value or "", self._symbol.value or "", at)
         if self._watch is None:
             self._watch = await self._page.reader.watch(self._parts.show, question, *arguments)
