@@ -6,7 +6,7 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from tracker.runtime.settings import load_settings
 
 from services.control.settings import ControlSettings
@@ -36,6 +36,17 @@ def doctor(
     elif found.problem is not None:
         sys.stderr.write(f"tracker: {found.problem}\n")
     else:
-        console = Console()
-        (console if console.is_terminal else Console(width=PLAIN_WIDTH, no_color=True)).print(doctor_view(found))
+        _print(doctor_view(found))
     raise typer.Exit(found.exit_code)
+
+
+def _print(view: RenderableType) -> None:
+    console = Console()
+    if console.is_terminal:
+        console.print(view)
+        return
+    plain = Console(width=PLAIN_WIDTH, no_color=True)
+    with plain.capture() as captured:
+        plain.print(view)
+    # Tables are filled up with blanks, which only a window needs.
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))

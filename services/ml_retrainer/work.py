@@ -17,7 +17,7 @@ from tracker.runtime.models_config import load_models_config, load_watch_limits
 from tracker.runtime.strategies import load_rules, load_strategies
 from tracker.store.database import Database
 from tracker.store.features import find_feature_set
-from tracker.store.model_performance import read_model_states
+from tracker.store.model_states import read_model_states
 
 from services.ml_retrainer.settings import RetrainerSettings
 from services.ml_retrainer.training import BY, train_model

@@ -32,9 +32,9 @@ from tracker.store.model_performance import (
     Performance,
     keep_performance,
     read_live_rows,
-    read_model_states,
     read_scored_features,
 )
+from tracker.store.model_states import read_model_states
 from tracker.store.models import (
     StoredModel,
     crown_model,

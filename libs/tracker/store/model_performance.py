@@ -41,26 +41,6 @@ class Performance:
     drift: Sequence[Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelState:
-    """A strategy that scans, and its champion; None where it has none, or none was looked at yet.
-
-    `demoted_id` failed and gave its place to what decides now; None where that came to decide otherwise.
-    """
-
-    strategy: str
-    closed_through: datetime
-    model_id: int | None
-    promoted_at: datetime | None
-    known_from: datetime | None
-    watched_at: datetime | None
-    action: str | None
-    criteria: Sequence[Mapping[str, Any]]
-    demoted_at: datetime | None = None
-    demoted_id: int | None = None
-    demoted_for: str | None = None
-
-
 async def read_live_rows(
     transaction: Transaction, strategy: str, model_id: int, begin: datetime, end: datetime
 ) -> LiveRows:
@@ -105,11 +85,3 @@ async def keep_performance(transaction: Transaction, found: Performance) -> int:
             dict(found.figures), [dict(each) for each in found.criteria], [dict(each) for each in found.drift],
         )),
     )  # fmt: skip
-
-
-async def read_model_states(transaction: Transaction) -> list[ModelState]:
-    """Return every strategy that scans with its champion and what the last look at that one said."""
-    return [
-        ModelState(**{**dict(row.items()), "criteria": orjson.loads(row["criteria"] or "[]")})
-        for row in await transaction.fetch("model_performance.states")
-    ]

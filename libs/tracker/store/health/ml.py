@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tracker.store.database import Transaction
 from tracker.store.health.facts import Facts, read_now
 from tracker.store.job_facts import JobFacts, read_job_facts
-from tracker.store.model_performance import ModelState, read_model_states
+from tracker.store.model_states import ModelState, read_model_states
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

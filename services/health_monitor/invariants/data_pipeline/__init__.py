@@ -37,7 +37,7 @@ from services.health_monitor.invariants.data_pipeline.stored import BarsPlausibl
 from services.health_monitor.invariants.data_pipeline.symbols import RollUpsFollow, SymbolsSpeak
 from services.health_monitor.settings import MonitorSettings
 
-SLOW, RARE = "slow_every_seconds", "rare_every_seconds"
+SLOW = "slow_every_seconds"
 
 
 async def _read_stored(transaction: Transaction, settings: MonitorSettings) -> StoredFacts:
@@ -60,6 +60,6 @@ DATA_PIPELINE = Group(
         source(IntakeFacts, read_intake_facts, SLOW),
         source(AggregateFacts, read_aggregate_facts, SLOW),
         Source(kind=StoredFacts, read=_read_stored, seconds=SLOW),
-        source(MonthFacts, read_month_facts, RARE),
+        source(MonthFacts, read_month_facts, SLOW),
     ),
 )  # fmt: skip

@@ -38,7 +38,10 @@ class MinutesExplained(Invariant):
     group = "data pipeline"
     severity = "critical"
     unit = "bars"
-    advice = "bars were removed, or a minute closed past the ledger: `tracker backfill` fetches them again"
+    advice = (
+        "bars were removed, or a minute closed past the ledger: data_collector asks for them when it is restarted,"
+        " `tracker backfill --again` for those of older history"
+    )
 
     def judge(self, seen: Observation) -> Iterable[Verdict]:
         """Return one verdict."""

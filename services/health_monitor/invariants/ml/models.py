@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from tracker.store.health.ml import ModelFacts
-from tracker.store.model_performance import ModelState
+from tracker.store.model_states import ModelState
 
 from services.health_monitor.invariants.base import Invariant, Observation, Verdict
 
