@@ -23,7 +23,8 @@ def _group(group: Group) -> Iterator[str]:
     yield "| finding | severity | what holds | settings of the limit |"
     yield "|---|---|---|---|"
     for kind in group.invariants:
-        yield f"| {kind.name} | {kind.severity} | {_sentence(kind)} | {'<br>'.join(map(_setting, kind.settings)) or '-'} |"
+        limits = "<br>".join(map(_setting, kind.settings)) or "-"
+        yield f"| {kind.name} | {kind.severity} | {_sentence(kind)} | {limits} |"
     yield ""
 
 
