@@ -34,8 +34,8 @@ def _sentence(kind: type[Invariant]) -> str:
 
 def _setting(name: str) -> str:
     default = MonitorSettings.model_fields[name].default
-    # A list of services is as long as the fleet.
-    shown = "" if isinstance(default, str) else f" = {default:g}"
+    # What is no number is a place, or a list as long as the fleet.
+    shown = f" = {default:g}" if isinstance(default, int | float) else ""
     return f"`{PREFIX}{name.upper()}`{shown}"
 
 
