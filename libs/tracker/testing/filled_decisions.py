@@ -54,6 +54,9 @@ async def write_decisions(copier: Copier, market: Market, rng: np.random.Generat
         draws, strengths = rng.random(shape), rng.uniform(0.4, 0.95, shape)
         reasons = rng.choice([name for name, _ in REASONS], size=shape, p=[share for _, share in REASONS])
         chances = rng.beta(14, 12, shape)
+        if strategy != "dca":
+            # Whatever the hour, something was bought lately that is still held.
+            draws[::2, -2], chances[::2, -2] = 0.0, 0.7
         for symbol in range(shape[0]):
             for place in range(shape[1]):
                 decided = market.start + (place + 1) * Timeframe.M15.duration
