@@ -17,9 +17,9 @@ FLEET: Sequence[tuple[str, int, str, str | None]] = (
     ("market_simulator", 62, "pass", None), ("data_collector", 71, "pass", "holder"),
     ("feature_calculator", 118, "pass", None), ("strategy_scanner_dca", 84, "pass", None),
     ("strategy_scanner_swing", 86, "pass", None), ("strategy_scanner_channel", 85, "warn", None),
-    ("paper_trader", 88, "pass", None), ("shadow_tester", 54, "pass", "holder"), ("ml_retrainer", 58, "pass", "holder"),
-    ("data_scheduler", 57, "pass", "holder"), ("health_monitor", 66, "pass", None),
-    ("slack_reporter", 63, "pass", "holder"), ("dashboard", 92, "pass", None),
+    ("paper_trader", 88, "pass", None), ("shadow_tester", 54, "pass", "active"), ("ml_retrainer", 58, "pass", "active"),
+    ("data_scheduler", 57, "pass", "active"), ("health_monitor", 66, "pass", None),
+    ("slack_reporter", 63, "pass", "active"), ("dashboard", 92, "pass", None),
 )  # fmt: skip
 FINDINGS = (
     ("bars_fresh", "data pipeline", "critical", "14 s", "at most 150 s", True),
@@ -63,7 +63,7 @@ async def _write_fleet(copier: Copier, market: Market, now: datetime) -> None:
     await copier.put(
         "service_leases", ("lease", "service", "holder", "acquired_at", "expires_at"),
         [(service, service, f"host:{4_000 + place}", now - timedelta(hours=30), now + timedelta(minutes=30))
-         for place, (service, _, _, role) in enumerate(FLEET) if role == "holder"],
+         for place, (service, _, _, role) in enumerate(FLEET) if role is not None],
     )  # fmt: skip
     await copier.put(
         "health_checks",
