@@ -13,6 +13,7 @@ from services.dashboard.access.guard import SIGN_IN
 from services.dashboard.context import Page, PageContext
 from services.dashboard.elements.parts import Light, empty
 from services.dashboard.health_card import SERVICES, service_light
+from services.dashboard.pages.overview import ACCOUNTS
 
 # What prices are, where they are not a market's of this moment.
 BANNERS = {
@@ -63,6 +64,9 @@ async def frame(
         ui.element("h1").add_slot("default", page.title)
         try:
             await context.reader.watch(show, SERVICES)
+            if context.account is None:
+                # The page was built for nobody's account: once there is one it is built anew.
+                await context.reader.watch(lambda found: ui.navigate.reload() if found else None, ACCOUNTS)
             await page.build(context)
         except TrackerError as error:
             if not error.retryable:

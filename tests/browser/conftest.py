@@ -27,6 +27,7 @@ VIEWS: dict[str, dict[str, Any]] = {
     "dark": {"viewport": {"width": 1440, "height": 1000}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
 }
+PASSWORD = "a word for tests"
 _numbers = itertools.count(1)
 
 
@@ -54,6 +55,10 @@ class Served:
     def value(self, query: str, *arguments: object) -> Any:
         """Return the first figure that a query finds."""
         return aside(fetch(self.database_url, query, *arguments))[0][0]
+
+    def rows(self, query: str, *arguments: object) -> list[dict[str, Any]]:
+        """Return what a query finds, or does."""
+        return [dict(row) for row in aside(fetch(self.database_url, query, *arguments))]
 
 
 @dataclass(slots=True)
@@ -97,6 +102,22 @@ def visit(browser: Browser) -> Iterator[Visit]:
     assert visitor.complaints == []
 
 
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """One page, 1280 px wide, light, in Berlin; a test that leaves errors in its console fails."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, color_scheme="light", timezone_id="Europe/Berlin"
+    )
+    made = context.new_page()
+    complaints: list[str] = []
+    made.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
+    made.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    yield made
+    context.close()
+    # The browser itself remarks that a wrong password was answered with 401, which it should be.
+    assert [each for each in complaints if "status of 401" not in each] == []
+
+
 @pytest.fixture(scope="module")
 def lively(postgres: EmbeddedPostgres, filled: tuple[str, Filled]) -> Iterator[tuple[Served, Filled]]:
     """A dashboard over a copy of the filled database."""
@@ -108,6 +129,16 @@ def lively(postgres: EmbeddedPostgres, filled: tuple[str, Filled]) -> Iterator[t
 def empty(postgres: EmbeddedPostgres) -> Iterator[Served]:
     """A dashboard over a database in which nothing has happened yet."""
     with _copy_of("template_migrated", postgres, postgres.url, "@/tracker?") as url, running_dashboard(url) as running:
+        yield _served(running, url)
+
+
+@pytest.fixture(scope="module")
+def fresh(postgres: EmbeddedPostgres) -> Iterator[Served]:
+    """The same, on which somebody may sign in, and which tests may write to in the order in which they stand."""
+    with (
+        _copy_of("template_migrated", postgres, postgres.url, "@/tracker?") as url,
+        running_dashboard(url, DASHBOARD_PASSWORD=PASSWORD) as running,
+    ):
         yield _served(running, url)
 
 
