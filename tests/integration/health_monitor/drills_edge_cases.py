@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -27,7 +28,7 @@ from services.health_monitor.invariants.edge_cases.database import (
     RowsSecured,
     SchemaCurrent,
 )
-from services.health_monitor.invariants.edge_cases.universe import SignalsTradedOnce, UniverseFilled
+from services.health_monitor.invariants.edge_cases.universe import SignalsTradedOnce, SymbolsSteady, UniverseFilled
 
 # Forty minutes of bars of every symbol, which move and trade.
 BARS = """
@@ -88,6 +89,21 @@ def in_zone(statement: str) -> Callable[[Ward], Awaitable[None]]:
         ward.restarted()
 
     return step
+
+
+async def flapping(ward: Ward) -> None:
+    """Take a symbol out of the universe and in again, looked at each time."""
+    for status in ("unsupported", "active", "unsupported", "active", "unsupported"):
+        await ward.execute(
+            f"UPDATE tracker.symbols SET status = '{status}', status_since = clock_timestamp() WHERE symbol_id = 7"
+        )
+        await ward.look()
+
+
+async def settled(ward: Ward) -> None:
+    """Leave it as it is for longer than is looked back."""
+    del ward
+    await asyncio.sleep(6)
 
 
 DRILLS: tuple[Drill, ...] = (
@@ -192,6 +208,14 @@ DRILLS: tuple[Drill, ...] = (
         breaking="TRUNCATE tracker.symbols CASCADE",
         observed="0 of 0 symbols active, 0 unsupported",
         mending="INSERT INTO tracker.symbols (symbol) VALUES ('BTC-USD')",
+    ),
+    Drill(
+        kind=SymbolsSteady,
+        name="symbol status",
+        settings={"status_window_minutes": 0.1, "status_changes_limit": 2},
+        breaking=flapping,
+        observed="1 symbols changed up to [345] times: S7-USD",
+        mending=settled,
     ),
     Drill(
         kind=SignalsTradedOnce,

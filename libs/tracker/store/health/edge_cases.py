@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cache
 
 from tracker.store.database import Transaction
@@ -14,6 +14,8 @@ from tracker.store.migrate import MIGRATIONS
 
 _WRITTEN_BY = re.compile(r"SELECT tracker\.written_by\('tracker\.(\w+)', '(\w+)'\)")
 _DROPPED = re.compile(r"DROP TABLE tracker\.(\w+)")
+# How long a change of status is remembered.
+REMEMBERED = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +67,16 @@ class StoredBarFacts(Facts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UniverseFacts(Facts):
-    """How many symbols are known, collected, and not supported by the feed."""
+    """How many symbols are known, collected, and not supported by the feed.
+
+    `status_since` is of each symbol; `changes` are the moments at which its status was seen to have changed.
+    """
 
     known: int
     active: int
     unsupported: int
+    status_since: Mapping[str, datetime]
+    changes: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict[str, tuple[datetime, ...]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +171,22 @@ async def read_universe(transaction: Transaction) -> UniverseFacts:
     """Return how large the universe is."""
     row = await transaction.fetch_row("health_edge_cases.universe")
     assert row is not None  # noqa: S101 - the query returns one row always
-    return UniverseFacts(now=await read_now(transaction), **dict(row.items()))
+    return UniverseFacts(
+        now=await read_now(transaction), known=row["known"], active=row["active"], unsupported=row["unsupported"],
+        status_since=dict(zip(row["symbols"], row["status_since"], strict=True)),
+    )  # fmt: skip
+
+
+def follow_universe(new: UniverseFacts, old: UniverseFacts) -> UniverseFacts:
+    """Return the universe with the changes of status that were seen within the last hour."""
+    changes = {
+        symbol: tuple(each for each in moments if new.now - each < REMEMBERED)
+        for symbol, moments in old.changes.items()
+    }
+    for symbol, since in new.status_since.items():
+        if old.status_since.get(symbol, since) != since:
+            changes[symbol] = (*changes.get(symbol, ()), since)
+    return replace(new, changes={symbol: moments for symbol, moments in changes.items() if moments})
 
 
 async def read_contradictions(transaction: Transaction) -> ContradictionFacts:

@@ -88,30 +88,36 @@ SELECT (
 ) AS corrected, (SELECT count(*) FROM tracker.symbols WHERE status = 'active') AS active_symbols;
 
 -- name: universe
--- How many symbols are known, collected, and not supported by the feed.
+-- How many symbols are known, collected, and not supported by the feed, and since when each has its status.
 SELECT count(*) AS known, count(*) FILTER (WHERE status = 'active') AS active,
-       count(*) FILTER (WHERE status = 'unsupported') AS unsupported
+       count(*) FILTER (WHERE status = 'unsupported') AS unsupported,
+       coalesce(array_agg(symbol ORDER BY symbol_id), '{}') AS symbols,
+       coalesce(array_agg(status_since ORDER BY symbol_id), '{}') AS status_since
 FROM tracker.symbols;
 
 -- name: contradictions
--- How many trades of the last day two entries were ordered for by one signal, and how many orders that were never
--- placed have been filled.
+-- Of the newest 20,000 orders, of the last day: how many signals were entered twice, how many orders that were never
+-- placed have been filled, and how many are not as their signal.
 SELECT (
   SELECT count(*) FROM (
     SELECT FROM tracker.orders o
-    WHERE o.signal_id IS NOT NULL AND o.kind = 'entry' AND o.decided_at > c.since
+    WHERE o.signal_id IS NOT NULL AND o.kind = 'entry' AND o.order_id > c.number AND o.decided_at > c.since
     GROUP BY o.account, o.signal_id HAVING count(*) > 1
   ) d
 ) AS doubled, (
   SELECT count(*) FROM tracker.orders o
-  WHERE o.status = 'refused' AND o.decided_at > c.since
+  WHERE o.status = 'refused' AND o.order_id > c.number AND o.decided_at > c.since
     AND EXISTS (SELECT FROM tracker.fills f WHERE f.order_id = o.order_id)
 ) AS filled_though_refused, (
   SELECT count(*) FROM tracker.orders o JOIN tracker.signals g USING (signal_id)
-  WHERE o.decided_at > c.since
+  WHERE o.order_id > c.number AND o.decided_at > c.since
     AND (o.strategy, o.symbol_id, o.decided_at) IS DISTINCT FROM (g.strategy, g.symbol_id, g.decided_at)
 ) AS of_another_signal
-FROM (SELECT coalesce(max(processed_through), now()) - interval '1 day' AS since FROM tracker.paper_cursor) c;
+FROM (
+  SELECT coalesce(max(processed_through), now()) - interval '1 day' AS since,
+         (SELECT max(order_id) - 20000 FROM tracker.orders) AS number
+  FROM tracker.paper_cursor
+) c;
 
 -- name: applied_migrations
 -- The versions that were applied.

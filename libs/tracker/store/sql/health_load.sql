@@ -50,7 +50,7 @@ WHERE g.decided_at > (SELECT max(closed_through) FROM tracker.scan_watermarks) -
            OR a.rules #> '{account,strategies}' ? g.strategy)
   )
   AND NOT EXISTS (
-    SELECT FROM tracker.orders o
+    SELECT FROM tracker.accounts a JOIN tracker.orders o ON o.account = a.account
     WHERE o.strategy = g.strategy AND o.symbol_id = g.symbol_id AND o.decided_at = g.decided_at
   );
 

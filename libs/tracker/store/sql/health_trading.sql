@@ -91,7 +91,8 @@ FROM (
 ) f;
 
 -- name: configs
--- How many orders of the last $1 of event time carry another configuration than their signal and their trade.
+-- How many of the newest 20,000 orders, of the last $1 of event time, carry another configuration than their signal
+-- and their trade.
 SELECT count(*) AS orders,
   min(o.strategy || ' ' || y.symbol || to_char(o.decided_at AT TIME ZONE 'UTC', '" of "YYYY-MM-DD HH24:MI')) AS first
 FROM tracker.orders o
@@ -99,16 +100,19 @@ JOIN tracker.symbols y USING (symbol_id)
 JOIN tracker.signals g ON g.signal_id = o.signal_id
 LEFT JOIN tracker.positions p ON p.account = o.account AND p.strategy = o.strategy AND p.symbol_id = o.symbol_id
   AND p.decided_at = o.decided_at
-WHERE o.decided_at > (SELECT max(processed_through) FROM tracker.paper_cursor) - $1::interval
+WHERE o.order_id > (SELECT max(order_id) - 20000 FROM tracker.orders)
+  AND o.decided_at > (SELECT max(processed_through) FROM tracker.paper_cursor) - $1::interval
   AND (o.config_hash <> g.config_hash OR p.config_hash <> g.config_hash);
 
 -- name: refusals
--- Signals of the last $1 of event time that were refused for a protection that did not hold at the time.
+-- Signals of the last $1 of event time that were refused for a protection that did not hold at the time, among the
+-- newest 20,000 orders.
 SELECT count(*) AS refusals,
   min(y.symbol || ' ' || o.reason || to_char(o.decided_at AT TIME ZONE 'UTC', '" of "YYYY-MM-DD HH24:MI')) AS first
 FROM tracker.orders o
 JOIN tracker.symbols y USING (symbol_id)
-WHERE o.status = 'refused' AND o.decided_at > (SELECT max(processed_through) FROM tracker.paper_cursor) - $1::interval
+WHERE o.order_id > (SELECT max(order_id) - 20000 FROM tracker.orders)
+  AND o.status = 'refused' AND o.decided_at > (SELECT max(processed_through) FROM tracker.paper_cursor) - $1::interval
   AND o.reason IN ('halted', 'drawdown', 'daily_loss', 'halted_by_command', 'stop_streak', 'cool_down', 'low_profit')
   AND NOT EXISTS (
     SELECT FROM tracker.protection_locks l

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from tracker.store.health import edge_cases as facts
 
-from services.health_monitor.invariants.base import Group, Source, source
+from services.health_monitor.invariants.base import Group, Source, remembering, source
 from services.health_monitor.invariants.edge_cases.bars import (
     BarPricesSane,
     BarsAligned,
@@ -20,7 +20,7 @@ from services.health_monitor.invariants.edge_cases.database import (
     RowsSecured,
     SchemaCurrent,
 )
-from services.health_monitor.invariants.edge_cases.universe import SignalsTradedOnce, UniverseFilled
+from services.health_monitor.invariants.edge_cases.universe import SignalsTradedOnce, SymbolsSteady, UniverseFilled
 
 # Of corrections, no more are counted.
 MOST_COUNTED = 5_000
@@ -29,7 +29,7 @@ EDGE_CASES = Group(
     name="edge cases",
     invariants=(
         ClocksAgree, DatabaseUtc, NoFutureBars, BarsAligned, BarPricesSane, BookPricesSane, FeedMoves, CorrectionsFew,
-        UniverseFilled, SignalsTradedOnce, SchemaCurrent, PrivilegesHold, RowsSecured, IndexesUsable,
+        UniverseFilled, SymbolsSteady, SignalsTradedOnce, SchemaCurrent, PrivilegesHold, RowsSecured, IndexesUsable,
     ),
     sources=(
         source(facts.ClockFacts, facts.read_clocks),
@@ -39,7 +39,7 @@ EDGE_CASES = Group(
                 transaction, timedelta(seconds=settings.future_bar_limit_seconds)
             ),
         ),
-        source(facts.UniverseFacts, facts.read_universe),
+        remembering(facts.UniverseFacts, facts.read_universe, facts.follow_universe),
         source(facts.PriceFacts, facts.read_prices, "slow_every_seconds"),
         source(facts.ContradictionFacts, facts.read_contradictions, "slow_every_seconds"),
         Source(

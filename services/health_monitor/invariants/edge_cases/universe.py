@@ -28,6 +28,33 @@ class UniverseFilled(Invariant):
         )  # fmt: skip
 
 
+class SymbolsSteady(Invariant):
+    """No symbol goes in and out of the universe time and again."""
+
+    name = "symbol status"
+    group = "edge cases"
+    severity = "warning"
+    advice = "the vendor's list changes back and forth, or two collectors disagree: symbols.status_reason says why"
+    unit = "changes"
+    settings = ("status_window_minutes", "status_changes_limit")
+
+    def judge(self, seen: Observation) -> Iterable[Verdict]:
+        """Return one verdict."""
+        facts, limit = seen.of(UniverseFacts), seen.settings.status_changes_limit
+        minutes = seen.settings.status_window_minutes
+        counts = {
+            symbol: sum((facts.age(each) or 0.0) < minutes * 60 for each in moments)
+            for symbol, moments in facts.changes.items()
+        }
+        unsteady = sorted(symbol for symbol, count in counts.items() if count > limit)
+        most = max(counts.values(), default=0)
+        yield Verdict(
+            observed=f"{len(unsteady)} symbols changed up to {most} times: {', '.join(unsteady[:5])}" if unsteady
+            else f"at most {most} changes",
+            limit=f"{limit} in {minutes:g} min", ok=not unsteady, value=float(most),
+        )  # fmt: skip
+
+
 class SignalsTradedOnce(Invariant):
     """A signal is entered once an account, by an order of its own, and what was refused is not filled."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
+from typing import ClassVar
 
 from tracker.store.health.trading import Offences, OrderFacts
 
@@ -36,12 +37,13 @@ class OrderInvariant(Invariant):
     group = "risk"
     severity = "critical"
     settings = ("decision_window_hours",)
+    good: ClassVar[str] = "none of {fills} fills of {hours:g} h"
 
     def judge(self, seen: Observation) -> Iterable[Verdict]:
         """Return one verdict."""
         facts = seen.of(OrderFacts)
         found = self.look(facts)
-        good = f"none of {facts.fills} fills of {seen.settings.decision_window_hours:g} h"
+        good = self.good.format(fills=facts.fills, hours=seen.settings.decision_window_hours)
         yield Verdict(
             observed=f"{found.count}, first {found.first}" if found.count else good, limit="0",
             ok=found.count == 0, value=float(found.count),
@@ -89,6 +91,7 @@ class ConfigsAgree(OrderInvariant):
     """An order, its signal and its trade carry one configuration."""
 
     name = "configs agree"
+    good = "none of the orders of {hours:g} h"
     advice = "rows were changed by hand, or written by two releases: `tracker why` shows the chain of the decision"
 
     def look(self, facts: OrderFacts) -> Offences:
@@ -100,6 +103,7 @@ class LocksHold(OrderInvariant):
     """What is refused for a protection is refused while that protection is on, not after it ended."""
 
     name = "refusals have a lock"
+    good = "none of the refusals of {hours:g} h"
     severity = "warning"
     advice = "dashboards.protection_locks has what was on when; an ended one that still holds is the trader's defect"
 
