@@ -20,7 +20,6 @@ class SchemaCurrent(Invariant):
     group = "edge cases"
     severity = "critical"
     advice = "`tracker migrate` applies what is missing; unknown ones are of a newer release: deploy that, or restore"
-    settings = ("rare_every_seconds",)
 
     def judge(self, seen: Observation) -> Iterable[Verdict]:
         """Return one verdict."""
@@ -40,7 +39,6 @@ class PrivilegesHold(Invariant):
     group = "edge cases"
     severity = "critical"
     advice = "GRANTs were changed by hand or lost in a restore: the migrations have them, `tracker psql` runs them anew"
-    settings = ("rare_every_seconds",)
 
     def judge(self, seen: Observation) -> Iterable[Verdict]:
         """Return one verdict."""
@@ -59,7 +57,6 @@ class RowsSecured(Invariant):
     group = "edge cases"
     severity = "critical"
     advice = "ALTER TABLE tracker.NAME ENABLE ROW LEVEL SECURITY, at once where the database has an API"
-    settings = ("rare_every_seconds",)
 
     def judge(self, seen: Observation) -> Iterable[Verdict]:
         """Return one verdict."""
@@ -77,7 +74,6 @@ class IndexesUsable(Invariant):
     group = "edge cases"
     severity = "warning"
     advice = "REINDEX INDEX tracker.NAME: a build was broken off, and queries go through whole tables meanwhile"
-    settings = ("rare_every_seconds",)
 
     def judge(self, seen: Observation) -> Iterable[Verdict]:
         """Return one verdict."""

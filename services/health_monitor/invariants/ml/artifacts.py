@@ -19,7 +19,6 @@ class ArtifactsIntact(Invariant):
     group = "ml"
     severity = "critical"
     advice = "`tracker models rollback` or `tracker models retire`, then `tracker train`: a damaged model is not mended"
-    settings = ("rare_every_seconds",)
 
     def judge(self, seen: Observation) -> Iterable[Verdict]:
         """Return one verdict."""
