@@ -227,6 +227,20 @@ DRILLS: tuple[Drill, ...] = (
         mending="UPDATE tracker.slack_outbox SET state = 'pending', not_before = now()",
     ),
     Drill(
+        # Held for want of a way to Slack is no matter where that is wanted.
+        kind=OutboxDelivered,
+        name="Slack outbox",
+        before=(
+            "INSERT INTO tracker.service_heartbeats (service, instance, pid, started_at, beat_at, status, rss_bytes,"
+            " detail) VALUES ('slack_reporter', 'i', 1, now(), now(), 'pass', 1, '{\"delivery\": \"bot\"}')"
+        ),
+        breaking=f"{MESSAGE}; UPDATE tracker.slack_outbox SET last_error = 'no way', state = 'given_up', held = true",
+        observed="none waits, 1 given up within a day: no way",
+        mending=(
+            "UPDATE tracker.service_heartbeats SET detail = '{\"delivery\": \"none\"}' WHERE service = 'slack_reporter'"
+        ),
+    ),
+    Drill(
         kind=ReportsOnTime,
         name="reports",
         breaking="INSERT INTO tracker.report_cursor VALUES ('daily', now() - interval '18 hours')",

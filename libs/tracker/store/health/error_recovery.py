@@ -15,6 +15,7 @@ from tracker.store.maintenance import History, read_histories
 REMEMBERED = timedelta(hours=1)
 # What the one of several instances says of itself that acts.
 ACTING = ("holder", "active")
+REPORTER = "slack_reporter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +98,12 @@ class CommandFacts(Facts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportFacts(Facts):
-    """What waits to be told to Slack, and up to when the daily reports are made (None: there is no reporter yet)."""
+    """What waits to be told to Slack, and up to when the daily reports are made (None: there is no reporter yet).
 
+    `delivery` is the way to Slack that the reporter has, "none" where it was given none on purpose.
+    """
+
+    delivery: str | None
     waits_since: datetime | None
     waiting: int
     given_up: int
@@ -154,8 +159,14 @@ async def read_report_facts(transaction: Transaction) -> ReportFacts:
     """Return what waits to be told."""
     row = await transaction.fetch_row("health_error_recovery.outbox")
     assert row is not None  # noqa: S101 - the query counts, and returns one row always
+    now = await read_now(transaction)
+    ways = [
+        str(each.detail["delivery"]) for each in await read_heartbeats(transaction)
+        if each.service == REPORTER and now - each.beat_at <= GONE_AFTER and "delivery" in each.detail
+    ]  # fmt: skip
     return ReportFacts(
-        now=await read_now(transaction),
+        now=now,
+        delivery=ways[-1] if ways else None,
         reported_through=await transaction.fetch_value("health_error_recovery.reports"),
         **dict(row.items()),
     )

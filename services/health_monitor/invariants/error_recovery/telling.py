@@ -24,6 +24,12 @@ class OutboxDelivered(Invariant):
     def judge(self, seen: Observation) -> Iterable[Verdict]:
         """Return one verdict."""
         facts, limit = seen.of(ReportFacts), seen.settings.outbox_limit_seconds
+        # Who names neither a token nor a webhook wants nothing sent: the page has it all.
+        if facts.delivery == "none":
+            yield Verdict(
+                observed="no Slack is set up: all is kept in the database", limit="none is sent", ok=True, value=0.0
+            )
+            return
         age = facts.age(facts.waits_since) or 0.0
         words = f"{facts.waiting} wait, for up to {age:.0f} s" if facts.waiting else "none waits"
         if facts.given_up:
