@@ -75,7 +75,7 @@ class WhyCard:
         self._is_set = True
         self._strategy.set_value(strategy)
         self._symbol.set_value(symbol)
-        self._at.set_value(f"{at.astimezone(ZoneInfo(await self._zone())):%Y-%m-%dT%H:%M}")
+        self._at.set_value(f"{at.astimezone(zone_called(await self._zone())):%Y-%m-%dT%H:%M}")
         self._is_set = False
         await self._ask()
 
@@ -149,12 +149,20 @@ def _line(name: str) -> ui.label:
     return ui.label()
 
 
+def zone_called(name: str) -> ZoneInfo:
+    """Return a zone by its name, UTC where there is none: a browser may tell any."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
 def moment_in(text: str | None, zone: str) -> datetime | None:
     """Return what a viewer in a zone typed as a moment, None where that is none; the end of days is no moment."""
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        moment = datetime.fromisoformat(text).replace(tzinfo=zone_called(zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
     return moment if moment > EPOCH else None

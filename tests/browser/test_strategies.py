@@ -12,7 +12,7 @@ from tracker.testing.filled_database import Filled
 
 from services.dashboard import formats
 from services.dashboard.rulebook import Rulebook
-from tests.browser.conftest import Served, Visit, aside
+from tests.browser.conftest import Served, Visit, aside, fetch
 
 Lively = tuple[Served, Filled]
 
@@ -78,6 +78,22 @@ def test_a_click_on_a_near_look_tells_why_that_was_none(lively: Lively, visit: V
         "(hour) => document.querySelector(\"input[type='datetime-local']\").value.endsWith(hour)", arg=at[-5:]
     )
     expect(page.locator(".why-answer time")).to_contain_text(at[-5:])
+
+
+def test_a_paused_strategy_is_told_and_strangers_pause_nothing(lively: Lively, visit: Visit) -> None:
+    served, _ = lively
+    page = visit(f"{served.url}/strategies")
+    expect(card(page, "swing").get_by_role("button", name="Pause", exact=True)).to_be_disabled()
+    aside(fetch(
+        served.database_url,
+        "INSERT INTO tracker.protection_locks (account, protection, strategy, locked_at, until, observed, note)"
+        " SELECT account, 'pause', 'swing', processed_through, processed_through + interval '10 years', 1, 'too wild'"
+        " FROM tracker.paper_cursor WHERE account = 'paper'",
+    ))  # fmt: skip
+    expect(card(page, "swing")).to_contain_text("too wild")
+    expect(card(page, "dca")).not_to_contain_text("too wild")
+    held_back = visit(f"{served.url}/paper").locator("section:has(h2:text-is('What holds it back'))")
+    expect(held_back).to_contain_text("too wild; until somebody ends it")
 
 
 def test_an_empty_database_says_what_is_missing(empty: Served, visit: Visit) -> None:

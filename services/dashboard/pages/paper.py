@@ -10,6 +10,7 @@ from nicegui import ui
 from tracker.store.pages.paper import (
     AccountFigures,
     EquityPoint,
+    Lock,
     PositionRow,
     RestingOrder,
     StrategyFigures,
@@ -17,6 +18,7 @@ from tracker.store.pages.paper import (
     TradePage,
     read_account_figures,
     read_equity,
+    read_locks,
     read_positions,
     read_resting_orders,
     read_strategy_figures,
@@ -28,6 +30,7 @@ from services.dashboard import formats
 from services.dashboard.charts.equity import equity_options
 from services.dashboard.context import PageContext
 from services.dashboard.elements.columns import Column
+from services.dashboard.elements.command import CommandButton
 from services.dashboard.elements.controls import chooser, toggle
 from services.dashboard.elements.grid import Grid
 from services.dashboard.elements.parts import Stat, empty, section
@@ -36,6 +39,7 @@ from services.dashboard.elements.small_table import SmallTable
 from services.dashboard.reader import Question, Watch
 
 FIGURES = Question(read=read_account_figures)
+LOCKS = Question(read=read_locks, seconds=2.0)
 POSITIONS = Question(read=read_positions)
 RESTING = Question(read=read_resting_orders)
 TRADES = Question(read=read_trade_page, seconds=10.0)
@@ -44,6 +48,7 @@ STRATEGIES = Question(read=read_strategy_figures, seconds=30.0, with_bars=False)
 SYMBOLS = Question(read=read_symbol_figures, seconds=30.0, with_bars=False)
 SPANS = {"1 d": timedelta(days=1), "7 d": timedelta(days=7), "30 d": timedelta(days=30), "all": None}
 POINTS = 500
+ENDLESS = timedelta(days=365)
 TRADES_A_PAGE = 15
 EVERY = "all"
 STATES = {
@@ -60,6 +65,10 @@ POSITION_COLUMNS = (
     Column(name="loss_at_stop", label="Lost at stop", look="money"), Column(name="rungs", label="Rungs"),
     Column(name="strategy", label="Strategy"), Column(name="state", label="State", look="words"),
     Column(name="opened_at", label="Since", look="moment"),
+)  # fmt: skip
+LOCK_COLUMNS = (
+    Column(name="protection", label="Protection", look="words"), Column(name="what", label="Of"),
+    Column(name="until", label="Until", look="moment"), Column(name="note", label="Why"),
 )  # fmt: skip
 RESTING_COLUMNS = (
     Column(name="symbol", label="Symbol"), Column(name="strategy", label="Strategy"),
@@ -108,6 +117,7 @@ async def build(page: PageContext) -> None:
             )
         return
     await _figures(page, page.account)
+    await _restraints(page, page.account)
     await _equity(page, page.account)
     await _held(page, page.account)
     await _performance(page, page.account)
@@ -115,7 +125,7 @@ async def build(page: PageContext) -> None:
 
 
 async def _figures(page: PageContext, account: str) -> None:
-    with section(f"Account {account}"), ui.element("div").classes("stats"):
+    with section(f"Account {account}"), ui.element("div").classes("stats eight"):
         equity, today = Stat(f"Equity {page.currency}"), Stat("P&L today")
         unrealised, cash = Stat("Unrealised"), Stat("Cash")
         drawdown, fees = Stat("Drawdown"), Stat("Fees")
@@ -142,6 +152,30 @@ async def _figures(page: PageContext, account: str) -> None:
         state.show((found.state or formats.NONE).capitalize(), said, tone)
 
     await page.reader.watch(show, FIGURES, account)
+
+
+async def _restraints(page: PageContext, account: str) -> None:
+    with section("What holds it back", span=8):
+        locks = SmallTable(LOCK_COLUMNS, "Nothing: new trades are let through as far as the risk rules go.")
+    with section("Commands", span=4, note="" if page.token else page.how_to_command):
+        with ui.element("div").classes("commands"):
+            CommandButton(
+                page, "Halt", "halt", account, "Nothing is bought any more; what is held goes on towards its exits.",
+                icon="pause_circle",
+            )  # fmt: skip
+            CommandButton(
+                page, "Resume", "resume", account,
+                "Everything that holds new trades back ends, but for paused strategies.", icon="play_circle",
+            )  # fmt: skip
+            CommandButton(
+                page, "Flatten", "flatten", account, "Everything that is held is sold at the next opens.",
+                icon="sell", grave=True,
+            )  # fmt: skip
+
+    def show(found: tuple[Lock, ...]) -> None:
+        locks.set_rows(lock_row(each) for each in found)
+
+    await page.reader.watch(show, LOCKS, account)
 
 
 async def _equity(page: PageContext, account: str) -> None:
@@ -246,6 +280,14 @@ class _Trades:
         self._place.set_text(f"{self._first + 1 if page.rows else 0}\u2013{last} of {formats.count(page.total)}")
         self._newer.set_enabled(self._first > 0)
         self._older.set_enabled(last < page.total)
+
+
+def lock_row(lock: Lock) -> dict[str, Any]:
+    """Return a lock as a row; one of years is one until somebody ends it."""
+    row = asdict(lock) | {"what": lock.symbol or lock.strategy or "all of it"}
+    if lock.until - lock.locked_at < ENDLESS:
+        return row
+    return row | {"until": None, "note": f"{lock.note}; until somebody ends it"}
 
 
 def strategy_row(figures: StrategyFigures) -> dict[str, Any]:

@@ -9,14 +9,17 @@ from typing import Any
 from nicegui import ui
 from tracker.domain.errors import ConfigError
 from tracker.domain.funnel import FunnelStep, StepCount, funnel_of
+from tracker.store.pages.paper import Lock
 
 from services.dashboard.context import PageContext
 from services.dashboard.elements.columns import Column
+from services.dashboard.elements.command import CommandButton
 from services.dashboard.elements.controls import toggle
 from services.dashboard.elements.funnel_bars import FunnelBars
 from services.dashboard.elements.local_time import LocalTime
 from services.dashboard.elements.parts import Light, empty, section
 from services.dashboard.elements.small_table import SmallTable
+from services.dashboard.pages.paper import LOCKS
 from services.dashboard.rulebook import NEAREST, Looks, StrategyState, rulebook
 from services.dashboard.why_card import WhyCard
 
@@ -48,35 +51,49 @@ async def build(page: PageContext) -> None:
     with ui.element("div").classes("span-12 controls"):
         period = toggle(PERIODS, 1)
         ui.label("of event time, days are UTC").classes("quiet")
-    known = await page.reader.ask(rules.states)
+        if page.account is not None and not page.token:
+            ui.label(f"To pause: {page.how_to_command[0].lower()}{page.how_to_command[1:]}.").classes("quiet")
     why = WhyCard(page, rules)
-    cards = {each.strategy: _Card(each.strategy, why) for each in known}
-
-    def show_states(states: tuple[StrategyState, ...]) -> None:
-        for each in states:
-            if each.strategy in cards:
-                cards[each.strategy].show_state(each)
-
-    def show_looks(looks: Looks) -> None:
-        for name, card in cards.items():
-            card.show_looks(name, page.account, looks)
-
-    await page.reader.watch(show_states, rules.states)
-    if not cards:
-        with section("Strategies"):
-            empty(
-                "No strategy looks at the market.",
-                "A strategy is scanned when it has a row in configs/fleet.toml and a file in configs/strategies.",
-            )
-    watch = await page.reader.watch(show_looks, rules.looks, period.value)
+    cards = _Cards(page, [each.strategy for each in await page.reader.ask(rules.states)], why)
+    await page.reader.watch(cards.show_states, rules.states)
+    if page.account is not None:
+        await page.reader.watch(cards.show_locks, LOCKS, page.account)
+    watch = await page.reader.watch(cards.show_looks, rules.looks, period.value)
     period.on_value_change(lambda event: watch.ask_for(rules.looks, event.value))
     await why.build()
+
+
+class _Cards:
+    """A card a strategy."""
+
+    def __init__(self, page: PageContext, names: Sequence[str], why: WhyCard) -> None:
+        self._account = page.account
+        self._cards = {name: _Card(page, name, why) for name in names}
+        if not names:
+            with section("Strategies"):
+                empty(
+                    "No strategy looks at the market.",
+                    "A strategy is scanned when it has a row in configs/fleet.toml and a file in configs/strategies.",
+                )
+
+    def show_states(self, states: tuple[StrategyState, ...]) -> None:
+        for each in states:
+            if each.strategy in self._cards:
+                self._cards[each.strategy].show_state(each)
+
+    def show_locks(self, locks: tuple[Lock, ...]) -> None:
+        for name, card in self._cards.items():
+            card.show_locks([each for each in locks if each.strategy == name])
+
+    def show_looks(self, looks: Looks) -> None:
+        for name, card in self._cards.items():
+            card.show_looks(name, self._account, looks)
 
 
 class _Card:
     """One strategy: its state, its funnel, and what stopped its looks."""
 
-    def __init__(self, name: str, why: WhyCard) -> None:
+    def __init__(self, page: PageContext, name: str, why: WhyCard) -> None:
         with section(name, span=4):
             self._light = Light()
             with ui.element("div").classes("facts"):
@@ -89,6 +106,9 @@ class _Card:
                 ui.label("confidence by").classes("quiet")
                 self._model = ui.label()
             self._trouble = ui.label().classes("warn")
+            self._paused = ui.label().classes("warn")
+            if page.account is not None:
+                pause_buttons(page, page.account, name)
             self._bars = FunnelBars(list(STEPS.values()))
             self._reasons = SmallTable(REASONS, "Nothing was looked at in this time.")
             self._nearest = SmallTable(
@@ -107,6 +127,10 @@ class _Card:
         self._trouble.set_text(" ".join(told))
         self._trouble.set_visibility(bool(told))
 
+    def show_locks(self, locks: Sequence[Lock]) -> None:
+        self._paused.set_text("; ".join(f"▲ {each.note}" for each in locks))
+        self._paused.set_visibility(bool(locks))
+
     def show_looks(self, name: str, account: str | None, looks: Looks) -> None:
         steps = funnel_of([each for each in looks.counts if each.strategy == name], account)
         self._bars.show([each.count for each in steps])
@@ -117,6 +141,19 @@ class _Card:
         self._nearest.set_rows(
             {"symbol": each.symbol, "decided_at": each.decided_at, "reason": each.stopped_by} for each in near[:NEAREST]
         )
+
+
+def pause_buttons(page: PageContext, account: str, name: str) -> None:
+    """Make the buttons that stop one strategy's buys in an account, and let them go on."""
+    with ui.element("div").classes("commands"):
+        CommandButton(
+            page, "Pause", "pause", account, f"{name} buys nothing any more in {account}; its exits go on.",
+            arguments={"strategy": name}, icon="pause_circle",
+        )  # fmt: skip
+        CommandButton(
+            page, "Unpause", "unpause", account, f"{name} may buy again in {account}.", arguments={"strategy": name},
+            icon="play_circle",
+        )  # fmt: skip
 
 
 def state_light(state: StrategyState) -> tuple[str, str]:

@@ -129,6 +129,18 @@ class EquityPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """What holds new trades back until a moment of event time: those of a symbol, of a strategy, or (None) all."""
+
+    protection: str
+    symbol: str | None
+    strategy: str | None
+    locked_at: datetime
+    until: datetime
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyFigures:
     """A strategy's finished trades; `return_lower_bound` of the mean return, one-sided, 95 percent."""
 
@@ -210,6 +222,11 @@ async def read_strategy_figures(transaction: Transaction, account: str) -> tuple
 async def read_symbol_figures(transaction: Transaction, account: str) -> tuple[SymbolFigures, ...]:
     """Return how each symbol did, the best first."""
     return _rows(SymbolFigures, await transaction.fetch("pages_paper.symbols", account))
+
+
+async def read_locks(transaction: Transaction, account: str) -> tuple[Lock, ...]:
+    """Return what holds new trades back now, MOST_RESTING of them, the newest first."""
+    return _rows(Lock, await transaction.fetch("pages_paper.locks", account, MOST_RESTING))
 
 
 def _rows(kind: Callable[..., T], rows: list[Row]) -> tuple[T, ...]:

@@ -61,3 +61,8 @@ SELECT symbol, sum(trades)::bigint AS trades, sum(wins)::bigint AS wins,
        (sum(pnl) / sum(trades))::float8 AS expectancy, sum(fees)::float8 AS fees, sum(pnl)::float8 AS pnl,
        max(best)::float8 AS best, min(worst)::float8 AS worst
 FROM dashboards.symbol_performance WHERE account = $1 GROUP BY symbol ORDER BY pnl DESC, symbol;
+
+-- name: locks
+-- What holds new trades of an account back now: of all of it, of a symbol, or of a strategy.
+SELECT protection, symbol, strategy, locked_at, until, note FROM dashboards.protection_locks
+WHERE account = $1 AND active ORDER BY locked_at DESC, protection, symbol, strategy LIMIT $2;
