@@ -186,11 +186,21 @@ class SlackReporter:
             return None if due is None else await read_report(transaction, rules, due, now, self._source)
 
     async def _picture(self, report: MadeReport) -> bytes | None:
+        """Return the picture, None where there is none; the lease is renewed while it is drawn, which takes a while."""
+        drawing = asyncio.ensure_future(self._draw(report.document))
+        keeping = asyncio.create_task(self._lease.keep())
         try:
-            return await self._draw(report.document)
+            await asyncio.wait({drawing, keeping}, return_when=asyncio.FIRST_COMPLETED)
+            if not drawing.done():
+                keeping.result()
+            return await drawing
         except PictureError as error:
             self._log.error("a report goes without its picture", action="picture_failed", error=str(error))
             return None
+        finally:
+            for task in (drawing, keeping):
+                task.cancel()
+            await asyncio.gather(drawing, keeping, return_exceptions=True)
 
     async def _forget(self, transaction: Transaction) -> None:
         before = self._clock.now() - timedelta(days=self._rules.reports.keep_days)
