@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
 from tracker.domain.clock import Clock
 from tracker.runtime.maintenance_rules import MaintenanceRules, TaskName
-from tracker.store.archive import Purpose, make_months, read_months
+from tracker.store.archive import MonthInUseError, Purpose, make_months, read_months
 from tracker.store.database import Database, Transaction
 from tracker.store.labels import forget_labels
 from tracker.store.maintenance import (
@@ -31,6 +32,8 @@ from services.data_scheduler.slices import Outcome, Slice, Tell
 PARITY_REPORTS = "parity_reports"
 LABELS = "strategy_labels"
 PREDICTIONS = "predictions"
+# How often a moment is looked for in which no bars are written.
+ATTEMPTS = 10
 # These work on whole months of bars: one of them at a time.
 MONTHLY = frozenset({TaskName.CLUSTER_CLOSED_MONTHS, TaskName.ARCHIVE_MONTHS})
 
@@ -73,9 +76,16 @@ class Tasks:
             return Outcome(result={"made": 0})
         # Never from an older month on: one that lies in the archive would be taken back from there.
         last = months_before(event_time, -self._rules.months.ahead)
-        async with self._database.transaction() as transaction:
-            made = await make_months(transaction, event_time, last, self._patience)
-            await transaction.commit()
+        made = 0
+        # Between the many writers of a first start a moment is found by asking often, not by having all wait for long.
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(MonthInUseError), stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_random(0.2, 1.0), reraise=True,
+        ):
+            with attempt:
+                async with self._database.transaction() as transaction:
+                    made = await make_months(transaction, event_time, last, self._patience)
+                    await transaction.commit()
         return Outcome(result={"made": made, "through": f"{last:%Y-%m}"})
 
     async def _cluster(self, time: Slice) -> Outcome:
