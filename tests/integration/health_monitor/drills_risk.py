@@ -130,7 +130,7 @@ DRILLS: tuple[Drill, ...] = (
             "INSERT INTO tracker.protection_locks (account, protection, locked_at, until, observed, note)"
             " VALUES ('main', 'drawdown', now(), now() + interval '1 day', 0.13, 'equity 13% under its peak')"
         ),
-        observed=r"REDUCING by drawdown until [-\d]+ [:\d]+ UTC: equity 13% under its peak",
+        observed=r"REDUCING, nothing is bought until [-\d]+ [:\d]+ UTC: drawdown: equity 13% under its peak",
         mending=(
             "UPDATE tracker.protection_locks SET locked_at = locked_at - interval '1 hour',"
             " until = locked_at - interval '30 minutes'"

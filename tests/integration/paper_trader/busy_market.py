@@ -7,16 +7,41 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from paper_desk import Desk
+from paper_desk import Desk, plain
 from tracker.domain.instrument import Instrument
 from tracker.domain.signal import Signal, Strategy
 from tracker.domain.timeframe import Timeframe
+from tracker.quant.risk import CoolDown, DailyLoss, Drawdown, LowProfit, Protections, StopStreak
+from tracker.runtime.settings import load_settings
+from tracker.runtime.trading_rules import load_trading_rules
 from tracker.testing.paper_world import minutes
 from tracker.testing.trades import NOON, make_signal
+
+from services.paper_trader.settings import PaperTraderSettings
 
 HOURS = 6
 SYMBOLS = {"AAA-USD": Timeframe.M1, "BBB-USD": Timeframe.M1, "CCC-USD": Timeframe.M5, "DDD-USD": Timeframe.M1}
 SHAPES = LADDER, TRAILING, PLAIN = Strategy("dca"), Strategy("swing"), Strategy("channel")
+
+
+RULES = load_trading_rules(load_settings(PaperTraderSettings).config_dir)
+PLAIN = plain(RULES)
+RELAXED = replace(PLAIN, risk=replace(PLAIN.risk, sizing=replace(PLAIN.risk.sizing, max_position_share=0.3)))
+# So tight that six hours set all of them off.
+GUARDED = replace(
+    RELAXED,
+    risk=replace(
+        RELAXED.risk,
+        limits=replace(RELAXED.risk.limits, max_cluster_exposure=0.75, cluster_correlation=0.5, cluster_least_hours=2),
+        protections=Protections(
+            stop_streak=StopStreak(trades=2, window_minutes=120, lock_minutes=20),
+            cool_down=CoolDown(lock_minutes=16),
+            low_profit=LowProfit(trades=2, window_minutes=240, min_return=-0.001, lock_minutes=30),
+            daily_loss=DailyLoss(max_loss=0.02),
+            drawdown=Drawdown(reduce_at=0.004, reduce_minutes=15, halt_at=0.009, halt_minutes=45),
+        ),
+    ),
+)
 
 
 def random_rows(rng: random.Random, count: int, volatility: float) -> list[tuple[float, ...]]:

@@ -9,9 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from busy_market import HOURS, busy_market
+from busy_market import HOURS, RULES, busy_market
 from paper_desk import BALANCE, UNBALANCED, Desk
-from test_resumption import RULES
 from tracker.domain.command import Command, CommandKind
 from tracker.quant.entry import EntryParams
 from tracker.runtime.accounts import AccountRules, derived, load_accounts

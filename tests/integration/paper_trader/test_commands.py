@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
-from busy_market import busy_market
+from busy_market import RELAXED, busy_market
+from busy_market import RULES as SHIPPED
 from paper_desk import BALANCE, UNBALANCED, Desk
-from test_resumption import RELAXED
-from test_resumption import RULES as SHIPPED
 from tracker.domain.command import Command, CommandKind, Outcome
 from tracker.domain.instrument import Instrument
 from tracker.domain.signal import Strategy

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
+from busy_market import RULES
 from paper_desk import Desk
-from test_resumption import RULES
 from tracker.domain.command import Command, CommandKind, Outcome
 from tracker.domain.instrument import Instrument
 from tracker.domain.signal import Strategy

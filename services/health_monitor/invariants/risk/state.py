@@ -22,7 +22,8 @@ class TradingActive(Invariant):
         for account in seen.of(AccountFacts).accounts:
             words = account.state
             if account.protections and account.state_until is not None:
-                words += f" by {account.protections} until {account.state_until:%Y-%m-%d %H:%M} UTC: {account.note}"
+                until = f"{account.state_until:%Y-%m-%d %H:%M} UTC"
+                words += f", nothing is bought until {until}: {account.protections}: {account.note}"
             yield Verdict(
                 subject=account.account, observed=words, limit="ACTIVE",
                 ok=account.state == "ACTIVE" and not account.protections,
