@@ -302,3 +302,35 @@ async def test_where_nothing_can_be_written_what_is_found_is_still_told(healthy:
     with pytest.raises(DatabaseUnavailableError, match="read-only"):
         await healthy.monitor.run_once()
     assert healthy.monitor.detail()["critical"] == [SCANNER]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "took", "pauses", "reads"),
+    [
+        ("every_seconds", 0.0, (10, 10, 10), 4),
+        ("slow_every_seconds", 0.0, (10, 40, 10, 50), 2),
+        # A twentieth of the time at most: what takes two seconds rests for forty.
+        ("every_seconds", 2.0, (10, 10, 10, 10, 10), 2),
+    ],
+)
+async def test_facts_are_read_as_often_as_they_may_cost(
+    ward: Ward, seconds: str, took: float, pauses: tuple[int, ...], reads: int
+) -> None:
+    count = 0
+
+    async def read(transaction: Transaction) -> Apples:
+        nonlocal count
+        count += 1
+        ward.clock.advance(took)
+        return Apples(now=await read_now(transaction), baskets={"a": 1})
+
+    group = Group(name="load", invariants=(ApplesThere,), sources=(source(Apples, read, seconds),))
+    watcher = HealthMonitor(
+        ward.database, load_settings(MonitorSettings, {}), ward.clock, get_logger("test"), (group,)
+    )
+    await watcher.run_once()
+    for pause in pauses:
+        ward.clock.advance(pause)
+        await watcher.run_once()
+        assert [each.name for each in watcher.findings()] == ["monitor looks", "apples a"]
+    assert count == reads
