@@ -23,7 +23,8 @@ def health(own: Mapping[str, Any], findings: Sequence[Finding]) -> dict[str, Any
     return {
         **own,
         "status": "fail" if own["status"] == "fail" else overall(findings),
-        "description": "the state of the whole fleet",
+        "description": "the state of the whole fleet; `monitor` is that of the one who looks",
+        "monitor": {"status": own["status"], "output": own["output"], "checks": own["checks"]},
         "output": own["output"] or words or None,
         "checks": {f"{each.group}:{each.name}": [_check(each)] for each in findings},
         "findings": [document(each) for each in findings],

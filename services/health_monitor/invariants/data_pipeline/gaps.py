@@ -39,8 +39,8 @@ class MinutesExplained(Invariant):
     severity = "critical"
     unit = "bars"
     advice = (
-        "bars were removed, or a minute closed past the ledger: data_collector asks for them when it is restarted,"
-        " `tracker backfill --again` for those of older history"
+        "bars were removed, or a minute closed past the ledger: restart data_collector, which fetches what it collected"
+        " since its start, then `tracker backfill --again` for all before"
     )
 
     def judge(self, seen: Observation) -> Iterable[Verdict]:

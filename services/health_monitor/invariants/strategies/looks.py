@@ -114,7 +114,10 @@ class ScannersAwaited(Invariant):
     name = "scanners awaited"
     group = "strategies"
     severity = "critical"
-    advice = "it trades without that strategy: `tracker up` starts its scanner, whose log says why it fell behind"
+    advice = (
+        "it trades without them: `tracker up` starts what is not running; their logs say why they fell behind, unless"
+        " the features that they wait for do (stage features)"
+    )
 
     def judge(self, seen: Observation) -> Iterable[Verdict]:
         """Return one verdict."""
