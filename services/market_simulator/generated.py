@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import lru_cache
 
 import numpy as np
@@ -14,6 +15,7 @@ from tracker.runtime.universe import PolygonTickers, Universe, UniverseSymbol
 
 from services.market_simulator.bars import TS, Bars, Floats, joined
 from services.market_simulator.corrections import corrected
+from services.market_simulator.edge import edge_levels
 from services.market_simulator.market import Listing, bar_message
 from services.market_simulator.minutes import MINUTES, DayPath, Instrument, day_bars, day_path
 from services.market_simulator.parameters import MarketParameters
@@ -150,7 +152,7 @@ class GeneratedMarket:
         path = traded.path
         own = day_path(random, traded.instrument.profile.volatility, path[index], path[index + 1])
         bars = day_bars(
-            random, traded.instrument, day=day, market=self._market_day(day), own=own,
+            random, traded.instrument, day=day, market=self._market_day(day), own=self._with_edge(own, day),
             market_volatility=float(self.factor.volatility[index]),
             volume_factor=float(self.factor.volume_factor[index]),
         )
@@ -158,6 +160,12 @@ class GeneratedMarket:
             bars.table[:, int(np.searchsorted(bars.ts, start))] = column
         self._remember_hours((symbol, day), bars)
         return bars
+
+    def _with_edge(self, own: DayPath, day: int) -> DayPath:
+        edge = self.parameters.edge
+        if edge is None or not edge.on(date.fromordinal(day + _EPOCH_ORDINAL)):
+            return own
+        return replace(own, level=own.level + edge_levels(edge.strength))
 
     def _market_day(self, day: int) -> DayPath:
         return _market_day(self, day)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=0.9)]
@@ -56,6 +56,30 @@ class SymbolParameters(_Frozen):
     quiet: Share | None = None
 
 
+class EdgeParameters(_Frozen):
+    """An edge by the hour of day: `strength` is how far prices stand higher at noon than at midnight (UTC), a share.
+
+    It lasts from `first_day` (the market's where None) through `last_day` (for good where None).
+    """
+
+    strength: float = Field(gt=0, le=0.2)
+    first_day: date | None = None
+    last_day: date | None = None
+
+    @field_validator("last_day")
+    @classmethod
+    def _check_last_day(cls, last_day: date | None, info: ValidationInfo) -> date | None:
+        first_day: date | None = info.data.get("first_day")
+        if first_day is not None and last_day is not None and last_day < first_day:
+            raise ValueError(f"lies before first_day, {first_day}")
+        return last_day
+
+    def on(self, day: date) -> bool:
+        """Return whether there is an edge on a day."""
+        begun = self.first_day is None or day >= self.first_day
+        return begun and (self.last_day is None or day <= self.last_day)
+
+
 class MarketParameters(_Frozen):
     """The whole file."""
 
@@ -63,6 +87,7 @@ class MarketParameters(_Frozen):
     first_day: date
     days: int = Field(ge=1, le=20_000)
     unlisted: tuple[str, ...] = ()
+    edge: EdgeParameters | None = None
     market: FactorParameters
     regime: dict[str, RegimeParameters]
     tier: dict[str, Profile]

@@ -14,8 +14,8 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from tracker.domain.clock import Clock, SystemClock
-from tracker.domain.errors import TrackerError
-from tracker.runtime.config import load_toml
+from tracker.domain.errors import InputError, TrackerError
+from tracker.runtime.config import load_toml, shaped
 from tracker.runtime.health import health_app, listening_socket
 from tracker.runtime.logging import Logger, configure_logging
 from tracker.runtime.parent import parent_gone
@@ -29,7 +29,7 @@ from services.market_simulator.faults import FaultLedger
 from services.market_simulator.generated import generated_market
 from services.market_simulator.hub import Hub
 from services.market_simulator.market import Market
-from services.market_simulator.parameters import MarketParameters
+from services.market_simulator.parameters import EdgeParameters, MarketParameters
 from services.market_simulator.replayed import replayed_market
 from services.market_simulator.rest import Rest
 from services.market_simulator.script import ScriptOrder
@@ -63,8 +63,30 @@ def build_market(settings: MarketSimulatorSettings) -> Market:
     parameters = load_toml(settings.config_dir / "market_simulator.toml", MarketParameters)
     if settings.seed is not None:
         parameters = parameters.model_copy(update={"seed": settings.seed})
+    parameters = parameters.model_copy(update={"edge": planted_edge(settings, parameters.edge)})
     universe = load_universe(settings.config_dir / "universe.toml")
     return generated_market(parameters, universe, settings.symbols)
+
+
+def planted_edge(settings: MarketSimulatorSettings, configured: EdgeParameters | None) -> EdgeParameters | None:
+    """Return the configured edge with what the settings say of it laid over; None where there is none.
+
+    Raises ConfigError naming field and value, InputError for days of an edge that is not there.
+    """
+    said = {
+        name: value
+        for name, value in (
+            ("strength", settings.edge), ("first_day", settings.edge_first_day), ("last_day", settings.edge_last_day),
+        )
+        if value is not None
+    }
+    if not said or said.get("strength") == 0:
+        return None if said else configured
+    if configured is None and "strength" not in said:
+        name = min(said)
+        raise InputError(f"edge_{name} = {said[name]}: there is no edge; --edge says how strong it is")
+    laid_over = {} if configured is None else configured.model_dump()
+    return shaped("edge", laid_over | said, EdgeParameters)
 
 
 def build_clock(settings: MarketSimulatorSettings, market: Market, clock: Clock) -> ExchangeClock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -64,6 +64,9 @@ class MarketSimulatorSettings(ServiceSettings):
         default=0, ge=0, validation_alias=_env("CATCH_UP")
     )
     seed: int | None = Field(default=None, ge=0, validation_alias=_env("SEED"))
+    edge: float | None = Field(default=None, ge=0, validation_alias=_env("EDGE"))
+    edge_first_day: date | None = Field(default=None, validation_alias=_env("EDGE_FIRST_DAY"))
+    edge_last_day: date | None = Field(default=None, validation_alias=_env("EDGE_LAST_DAY"))
     clock: Annotated[str, AfterValidator(_clock)] = Field(default="real", validation_alias=_env("CLOCK"))
     start: Annotated[datetime | None, BeforeValidator(_moment)] = Field(
         default=None, validation_alias=_env("START")
@@ -96,6 +99,9 @@ def command_line(arguments: Sequence[str]) -> dict[str, Any]:
     parser.add_argument("--symbols", help="only these symbols, separated by commas")
     parser.add_argument("--catch-up", help="history streamed upon a client's first subscription, such as 6h")
     parser.add_argument("--seed", help="seed of the invented market")
+    parser.add_argument("--edge", help="strength of a planted edge by the hour of day, such as 0.04; 0 plants none")
+    parser.add_argument("--edge-first-day", help="first day of the planted edge, ISO date")
+    parser.add_argument("--edge-last-day", help="last day of the planted edge, ISO date")
     parser.add_argument("--clock", help="real, paced (moved by POST /clock) or a speed such as 60x")
     parser.add_argument("--start", help="where a paced or fast clock starts, ISO time")
     parser.add_argument("--api-key", help="the only key to accept; any is accepted without")

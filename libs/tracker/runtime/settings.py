@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,4 +95,6 @@ def describe(source: str, error: ValidationError) -> str:
 
 
 def _shown(value: object) -> str:
-    return "(secret)" if isinstance(value, SecretStr) else repr(value)
+    if isinstance(value, SecretStr):
+        return "(secret)"
+    return value.isoformat() if isinstance(value, date) else repr(value)
