@@ -38,7 +38,7 @@ from services.market_simulator.generated import DAY, MINUTE, generated_market
 from services.market_simulator.parameters import MarketParameters
 
 PRICES = ("open", "high", "low", "close", "volume")
-FRAMES = (Timeframe.M15, Timeframe.H1)
+FRAMES = (Timeframe.M15, Timeframe.H1, Timeframe.D1)
 
 
 async def fill(url: str, symbols: int, days: int) -> int:

@@ -2,10 +2,12 @@
 
 Each seed is a market and a database of its own, taken through by the fleet's functions: labels, training, the whole
 gate with live scores and live features, trades, and a look at the champion every night. On half of the markets features
-say nothing; on the others they do until a day that nobody is told.
+say nothing; on the others they do until a day that nobody is told. `--from bars` makes the markets of the market
+simulator's bars, with its `[edge]`, instead of labels alone: features and trades are what the fleet makes of bars.
 
     .venv/bin/python benchmarks/model_drill.py            # 20 seeds each
     .venv/bin/python benchmarks/model_drill.py --seeds 3 --json
+    .venv/bin/python benchmarks/model_drill.py --from bars --seeds 6
 """
 
 from __future__ import annotations
@@ -26,20 +28,26 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from drill_bars import market_from_bars
+from tracker.domain.errors import InputError
+from tracker.domain.signal import Strategy
+from tracker.quant.learning.samples import Samples
 from tracker.runtime.models_config import load_models_config, load_watch_limits
 from tracker.runtime.settings import PROJECT_ROOT
 from tracker.store.database import Database
 from tracker.store.embedded import EmbeddedPostgres
 from tracker.store.migrate import migrate
-from tracker.testing.model_drill import Desks, Drill, DrillPlan, run_drill
+from tracker.testing.model_drill import STRATEGY, Desks, Drill, DrillPlan, run_drill
 
-EDGE = 1.2
+# Of each source of markets: how strong the edge is, how many symbols there are, and days to learn from. Bars hold fewer
+# setups than made-up labels, and in a falling market a strategy that buys breakouts finds none for weeks.
+SIZES = {"labels": (1.2, 10, 130), "bars": (0.025, 15, 175)}
 FIRST_SEED = 200
 TEMPLATE = "template_drill"
 
 
-async def one(server: EmbeddedPostgres, plan: DrillPlan) -> Drill:
-    """Live through one market in a database of its own."""
+async def one(server: EmbeddedPostgres, plan: DrillPlan, market: Samples | None) -> Drill:
+    """Live through one market, a made-up one of the plan where None, in a database of its own."""
     name = f"drill_{plan.seed}_{plan.edge > 0:d}"
     await admin(server, f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
     try:
@@ -52,7 +60,7 @@ async def one(server: EmbeddedPostgres, plan: DrillPlan) -> Drill:
                 opened.push_async_callback(desks[each.name].close)
             configs = PROJECT_ROOT / "configs"
             return await run_drill(
-                Desks(**desks), plan, load_models_config(configs), load_watch_limits(configs)
+                Desks(**desks), plan, load_models_config(configs), load_watch_limits(configs), market=market
             )
     finally:
         await admin(server, f'DROP DATABASE "{name}" WITH (FORCE)')
@@ -87,6 +95,14 @@ def document(drill: Drill) -> dict[str, Any]:
         "demoted_after": drill.days_to_demotion,
         "broken": [] if look is None or look.watched is None else [each.name for each in look.watched.broken],
     })  # fmt: skip
+
+
+def lived(server: EmbeddedPostgres, plan: DrillPlan, market: Samples | None) -> dict[str, Any]:
+    """Return what became of a market as plain values, also where its labels cannot be learnt from."""
+    try:
+        return document(asyncio.run(one(server, plan, market)))
+    except InputError as error:
+        return {"seed": plan.seed, "edge": plan.edge, "promoted": False, "failed": [f"not trained: {error}"]}
 
 
 def table(drills: Sequence[dict[str, Any]]) -> str:
@@ -126,9 +142,14 @@ def main() -> None:
     """Count and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20, help="of noise, and as many with an edge")
-    parser.add_argument("--edge", type=float, default=EDGE)
+    parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
+    parser.add_argument("--from", dest="source", choices=tuple(SIZES), default="labels", help="what makes a market")
+    parser.add_argument("--edge", type=float, help="its strength; of bars, a share of the price")
+    parser.add_argument("--strategy", type=Strategy, default=STRATEGY, help="whose setups are looked for in bars")
+    parser.add_argument("--symbols", type=int)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
+    edge, symbols, days = SIZES[asked.source]
     began = time.monotonic()
     found: list[dict[str, Any]] = []
     with (
@@ -137,9 +158,13 @@ def main() -> None:
     ):
         asyncio.run(admin(server, f'CREATE DATABASE "{TEMPLATE}"'))
         migrate(named(server, TEMPLATE))
-        for edge in (0.0, asked.edge):
-            for seed in range(FIRST_SEED, FIRST_SEED + asked.seeds):
-                found.append(document(asyncio.run(one(server, DrillPlan(seed=seed, edge=edge)))))
+        for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
+            for planted in (0.0, asked.edge or edge):
+                plan = DrillPlan(
+                    seed=seed, edge=planted, strategy=asked.strategy, symbols=asked.symbols or symbols, learn_days=days
+                )
+                market = market_from_bars(plan) if asked.source == "bars" else None
+                found.append(lived(server, plan, market))
                 sys.stderr.write(json.dumps(found[-1]) + "\n")
     seconds = time.monotonic() - began
     sys.stdout.write(

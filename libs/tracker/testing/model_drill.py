@@ -27,6 +27,7 @@ from tracker.runtime.model_training import read_training_samples, store_training
 from tracker.runtime.model_watch import Look, watch
 from tracker.store.database import Database
 from tracker.store.features import register_feature_set
+from tracker.store.labels import LabelConfig
 from tracker.store.models import read_champion_id
 from tracker.store.scans import advance_scan_watermark
 from tracker.store.symbols import write_symbols
@@ -37,7 +38,6 @@ from tracker.testing.stored_labels import label_config, store_features, store_la
 BY = "drill"
 STRATEGY = Strategy("swing")
 WHICH = LabelsOf(strategy=STRATEGY, config_hash="feedfacefeedface", timeframe=Timeframe.M15, signals_only=False)
-LABELS = label_config(STRATEGY, WHICH.config_hash, "c0ffee", WHICH.timeframe)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +46,24 @@ class DrillPlan:
 
     seed: int
     edge: float
+    strategy: Strategy = STRATEGY
+    start: int = START
     symbols: int = 10
     per_day: float = 6.0
     learn_days: int = 130
     shadow_days: int = 5
     good_days: int = 30
     bad_days: int = 40
+
+    @property
+    def which(self) -> LabelsOf:
+        """The strategy's labels."""
+        return replace(WHICH, strategy=self.strategy)
+
+    @property
+    def labels(self) -> LabelConfig:
+        """What these say that they were made with."""
+        return label_config(self.strategy, WHICH.config_hash, "c0ffee", WHICH.timeframe)
 
     @property
     def promoted_day(self) -> int:
@@ -139,28 +151,30 @@ async def run_drill(
     config: ModelsConfig,
     limits: WatchLimits,
     labelled: Callable[[Samples], Samples] = as_it_is,
+    market: Samples | None = None,
 ) -> Drill:
     """Live through the days of a plan in a database without models but those that may be champions already.
 
-    `labelled` is what labels say of the market, row by row, where that is not what was so.
+    `labelled` is what labels say of the market, row by row, where that is not what was so. `market` is a made-up one
+    of the plan where None.
     """
     number = await prepare_desks(desks, plan.symbols)
-    market = made_up(plan)
+    market = made_up(plan) if market is None else market
     told = labelled(market)
-    learnt, shadow = START + plan.learn_days * DAY, START + plan.promoted_day * DAY
-    await _store(desks, market, told, (0, learnt), number)
+    learnt, shadow = plan.start + plan.learn_days * DAY, plan.start + plan.promoted_day * DAY
+    await _store(desks, plan, market, told, (0, learnt), number)
     async with desks.ml_retrainer.transaction() as transaction:
-        samples = await read_training_samples(transaction, WHICH, config, moment(learnt))
-        trained = train(samples, config, config.monotone.get(WHICH.strategy, {}))
-        stored = await store_training(transaction, WHICH, trained, config, BY)
-        before = await read_champion_id(transaction, WHICH.strategy)
+        samples = await read_training_samples(transaction, plan.which, config, moment(learnt))
+        trained = train(samples, config, config.monotone.get(plan.strategy, {}))
+        stored = await store_training(transaction, plan.which, trained, config, BY)
+        before = await read_champion_id(transaction, plan.strategy)
         await transaction.commit()
         scorers = {stored.model_id: await load_scorer(transaction, stored.model_id)}
         if before is not None:
             scorers[before] = await load_scorer(transaction, before)
 
-    await _store(desks, market, told, (learnt, shadow), number)
-    await _score(desks, _decided(market, learnt, shadow), scorers, before, config)
+    await _store(desks, plan, market, told, (learnt, shadow), number)
+    await _score(desks, plan, _decided(market, learnt, shadow), scorers, before, config)
     async with desks.ml_retrainer.transaction() as transaction:
         judged, promoted = await promote(
             transaction, stored.model_id, config, moment(shadow), BY, force=False, reason=""
@@ -170,9 +184,9 @@ async def run_drill(
         return Drill(
             plan=plan, model_id=stored.model_id, failed=[each.name for each in judged.verdict.failed]
         )
-    end = START + plan.last_day * DAY
-    await _store(desks, market, told, (shadow, end), number)
-    await _score(desks, _decided(market, shadow, end), scorers, stored.model_id, config)
+    end = plan.start + plan.last_day * DAY
+    await _store(desks, plan, market, told, (shadow, end), number)
+    await _score(desks, plan, _decided(market, shadow, end), scorers, stored.model_id, config)
     look, day = await _watched(desks, plan, limits, stored.model_id)
     return _reported(plan, stored.model_id, scorers[stored.model_id], market, config.gate.threshold, look, day)
 
@@ -190,12 +204,12 @@ async def _watched(
 ) -> tuple[Look | None, int | None]:
     """Look at the champion every night; return the look that demoted it, and after how many days."""
     for day in range(1, plan.last_day - plan.promoted_day + 1):
-        through = moment(START + (plan.promoted_day + day) * DAY)
+        through = moment(plan.start + (plan.promoted_day + day) * DAY)
         async with desks.strategy_scanner.transaction() as transaction:
-            await advance_scan_watermark(transaction, STRATEGY, WHICH.timeframe, through)
+            await advance_scan_watermark(transaction, plan.strategy, WHICH.timeframe, through)
             await transaction.commit()
         async with desks.ml_retrainer.transaction() as transaction:
-            look = await watch(transaction, STRATEGY, through, limits, BY, act=True)
+            look = await watch(transaction, plan.strategy, through, limits, BY, act=True)
             await transaction.commit()
         if look.acted and look.model_id == model_id:
             return look, day
@@ -211,9 +225,9 @@ def _reported(
     look: Look | None,
     day: int | None,
 ) -> Drill:
-    edge_ends = START + plan.edge_ends * DAY
-    good = _decided(market, START + plan.promoted_day * DAY, edge_ends)
-    bad = _decided(market, edge_ends, START + plan.last_day * DAY)
+    edge_ends = plan.start + plan.edge_ends * DAY
+    good = _decided(market, plan.start + plan.promoted_day * DAY, edge_ends)
+    bad = _decided(market, edge_ends, plan.start + plan.last_day * DAY)
     return Drill(
         plan=plan, model_id=model_id, failed=(),
         live=_return(good, scorer.score(good.features), threshold),
@@ -240,22 +254,27 @@ def _decided(market: Samples, after: int, through: int) -> Samples:
 
 
 async def _store(
-    desks: Desks, market: Samples, told: Samples, span: tuple[int, int], feature_set: int
+    desks: Desks, plan: DrillPlan, market: Samples, told: Samples, span: tuple[int, int], feature_set: int
 ) -> None:
     """Store the features of decisions in (first, end], and the labels of all trades that have ended by its end."""
     async with desks.feature_calculator.transaction() as transaction:
         await store_features(transaction, _decided(market, *span), feature_set, WHICH.timeframe)
         await transaction.commit()
     async with desks.ml_retrainer.transaction() as transaction:
-        await store_labels(transaction, told.take(told.exit_at <= span[1]), feature_set, LABELS)
+        await store_labels(transaction, told.take(told.exit_at <= span[1]), feature_set, plan.labels)
         await transaction.commit()
 
 
 async def _score(
-    desks: Desks, samples: Samples, scorers: dict[int, Scorer], champion: int | None, config: ModelsConfig
+    desks: Desks,
+    plan: DrillPlan,
+    samples: Samples,
+    scorers: dict[int, Scorer],
+    champion: int | None,
+    config: ModelsConfig,
 ) -> None:
     async with desks.strategy_scanner.transaction() as transaction:
-        await store_scores(transaction, samples, scorers, champion, config.gate.threshold, LABELS)
+        await store_scores(transaction, samples, scorers, champion, config.gate.threshold, plan.labels)
         await transaction.commit()
 
 
