@@ -39,8 +39,8 @@ class MinutesExplained(Invariant):
     severity = "critical"
     unit = "bars"
     advice = (
-        "bars were removed, or a minute closed past the ledger: restart data_collector, which fetches what it collected"
-        " since its start, then `tracker backfill --again` for all before"
+        "bars were removed, or a minute closed past the ledger: data_collector fetches what is missing within minutes of a"
+        " restart, `tracker backfill --again` older history"
     )
 
     def judge(self, seen: Observation) -> Iterable[Verdict]:
