@@ -26,7 +26,7 @@ from tracker.testing.slack import Shown, fake_slack
 DAYS = int(os.environ.get("TRACKER_SLACK_DAYS", "1"))
 MIDNIGHT = datetime(2024, 3, 31, tzinfo=UTC)
 END = MIDNIGHT + timedelta(days=1, minutes=30)
-QUIET_STEP, BUSY_STEP, BUSY_FOR = 60.0, 10.0, timedelta(minutes=3)
+QUIET_STEP, BUSY_STEP, BUSY_FOR = 150.0, 10.0, timedelta(minutes=3)
 # In what every reporter dies at least once.
 PLACES = ("_look", "look", "_due", "_report", "deliver", "_take", "_found", "find", "_send", "post", "edit", "picture",
           "_delivered", "_again")  # fmt: skip
@@ -214,6 +214,7 @@ async def lived(open_database: Callable[[str | None], Awaitable[Database]], seed
         return day
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300 * DAYS)
 @pytest.mark.parametrize("seed", range(DAYS))
 async def test_a_day_is_told_as_it_was(

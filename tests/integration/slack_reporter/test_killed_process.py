@@ -102,6 +102,7 @@ async def killed_again_and_again(
             await process.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120 + 15 * KILLS)
 async def test_a_killed_reporter_tells_everything_once(
     open_database: Callable[[str | None], Awaitable[Database]], database_url: str, tmp_path: Path
