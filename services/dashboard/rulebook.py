@@ -26,6 +26,8 @@ from tracker.store.symbols import find_symbol
 from services.dashboard.reader import Question
 
 NEAREST = 4
+# How far back looks are ranked by how near they came, which costs more than to count them.
+NEAR = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ class StrategyState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
-    """How far the looks in (first, end] came, and which came nearest to a trade; both None before the first look."""
+    """How far the looks from `first` to `end` came, both None before any, and which of the last hours came nearest."""
 
     first: datetime | None
     end: datetime | None
@@ -67,6 +69,7 @@ class Rulebook:
         self._files = {
             each.value: load_file(config_dir, each, rules) for each in configured_strategies(config_dir)
         }
+        self._before: tuple[tuple[datetime, ...], tuple[LookCount, ...]] | None = None
         self.states = Question(read=self._read_states)
         self.looks = Question(read=self._read_looks, seconds=20.0, with_bars=False)
         self.why = Question(read=self._read_why, seconds=5.0)
@@ -109,15 +112,25 @@ class Rulebook:
         if not marks:
             return Looks(first=None, end=None, counts=(), nearest=())
         end = max(each.closed_through for each in marks.values())
-        first = Timeframe.D1.floor(end) - timedelta(days=days - 1)
-        # The close at midnight is the first of the day, as in dashboards.funnel_today.
-        question = LookQuestion(first=first - timedelta(microseconds=1), end=end)
+        today = Timeframe.D1.floor(end)
+        first = today - timedelta(days=days - 1)
+        before = () if days == 1 else await self._counts_before(transaction, first, today, end)
+        recent = LookQuestion(first=max(first, end - NEAR), end=end)
         return Looks(
             first=first,
             end=end,
-            counts=tuple(await count_looks(transaction, question)),
-            nearest=tuple(await read_nearest(transaction, question, NEAREST)),
+            counts=(*before, *await _counts(transaction, today, end)),
+            nearest=tuple(await read_nearest(transaction, recent, NEAREST)),
         )
+
+    async def _counts_before(
+        self, transaction: Transaction, first: datetime, today: datetime, end: datetime
+    ) -> tuple[LookCount, ...]:
+        """Return the looks of the days that are over, counted once an hour of event time: there may be many."""
+        asked = (first, today, Timeframe.H1.floor(end))
+        if self._before is None or self._before[0] != asked:
+            self._before = (asked, await _counts(transaction, first, today))
+        return self._before[1]
 
     async def _read_why(
         self, transaction: Transaction, strategy: str, symbol: str, at: datetime | None
@@ -127,6 +140,13 @@ class Rulebook:
         if file is None or instrument is None:
             return None
         return await read_document(transaction, file, self._scanned, instrument, at)
+
+
+async def _counts(transaction: Transaction, first: datetime, end: datetime) -> tuple[LookCount, ...]:
+    # The close at midnight is the first of its day, as in dashboards.funnel_today.
+    instant = timedelta(microseconds=1)
+    until = end - instant if end == Timeframe.D1.floor(end) and end > first else end
+    return tuple(await count_looks(transaction, LookQuestion(first=first - instant, end=until)))
 
 
 @cache

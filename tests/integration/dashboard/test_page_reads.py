@@ -233,6 +233,19 @@ async def test_the_funnel_of_the_page_is_that_of_the_overview(page: Transaction,
     assert FunnelStep.SCANS.value in told
 
 
+async def test_a_week_of_looks_is_the_days_before_and_today(
+    page: Transaction, plain: asyncpg.Connection[Any]
+) -> None:
+    rules = Rulebook(CONFIGS, STRATEGIES)
+    for _ in range(2):
+        looks = await asked(page, rules.looks, 7)
+        skipped = await plain.fetchval(
+            "SELECT count(*) FROM tracker.scan_history WHERE decision = 'SKIP' AND decided_at BETWEEN $1 AND $2",
+            looks.first, looks.end,
+        )  # fmt: skip
+        assert sum(each.looks for each in looks.counts if each.account is None) == skipped > 0
+
+
 async def test_the_rulebook_tells_states_and_why(page: Transaction, held: Filled) -> None:
     rules = Rulebook(CONFIGS, STRATEGIES)
     states = {each.strategy: each for each in await asked(page, rules.states)}
