@@ -28,7 +28,8 @@ from services.dashboard.elements.chart import PALETTE
 from services.dashboard.reader import Question, Reader, Watch
 
 WATCHED = Question(read=read_watched, seconds=30.0, with_bars=False)
-CANDLES = Question(read=read_candles, seconds=10.0)
+# A symbol's bar is there up to three seconds before its minute is complete for all of them.
+CANDLES = Question(read=read_candles, seconds=0.9)
 TRADING = Question(read=read_symbol_trading, seconds=10.0)
 FEATURES = Question(read=read_feature_columns, seconds=30.0)
 # Moments from which marks are asked for are rounded, so that viewers of the same chart ask the same.

@@ -30,7 +30,7 @@ from services.dashboard.elements.small_table import SmallTable
 from services.dashboard.market_panel import WATCHED, Choice, MarketPanel, events_of
 from services.dashboard.reader import Question
 
-HEAT = Question(read=read_heat, seconds=10.0)
+HEAT = Question(read=read_heat, seconds=1.9)
 COVERAGE = Question(read=read_coverage, seconds=300.0, with_bars=False)
 TIMEFRAMES = [each.value for each in Timeframe]
 # Features are computed at the closes of these, since strategies decide there.
