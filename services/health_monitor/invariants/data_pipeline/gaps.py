@@ -39,8 +39,8 @@ class MinutesExplained(Invariant):
     severity = "critical"
     unit = "bars"
     advice = (
-        "bars were removed, or a minute closed past the ledger: data_collector fetches what is missing within minutes of"
-        " a restart, `tracker backfill --again` older history"
+        "bars were removed, or a minute closed past the ledger: data_collector fetches what is missing within minutes"
+        " of a restart, `tracker backfill --again` older history"
     )
 
     def judge(self, seen: Observation) -> Iterable[Verdict]:
