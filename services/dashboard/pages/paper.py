@@ -250,9 +250,10 @@ class _Trades:
                 self._strategy = chooser(
                     "Strategy", [EVERY, *sorted(each.strategy for each in known)], EVERY, self._from_start
                 )
-                self._newer = ui.button(icon="chevron_left", on_click=lambda: self._turn(-TRADES_A_PAGE))
-                self._place = ui.label().classes("quiet")
-                self._older = ui.button(icon="chevron_right", on_click=lambda: self._turn(TRADES_A_PAGE))
+                with ui.element("div").classes("pager"):
+                    self._newer = ui.button(icon="chevron_left", on_click=lambda: self._turn(-TRADES_A_PAGE))
+                    self._place = ui.label().classes("quiet")
+                    self._older = ui.button(icon="chevron_right", on_click=lambda: self._turn(TRADES_A_PAGE))
                 self._newer.props("flat round dense aria-label=Newer")
                 self._older.props("flat round dense aria-label=Older")
             self._table = SmallTable(TRADE_COLUMNS, "No trade has closed yet.")

@@ -31,11 +31,11 @@ STEPS = {
 PERIODS = {1: "Today", 7: "7 days"}
 MOST_REASONS = 8
 REASONS = (
-    Column(name="reason", label="Why it went no further", look="words"), Column(name="after", label="After"),
-    Column(name="count", label="Looks", look="count"), Column(name="share", label="Share", look="percent"),
+    Column(name="reason", label="Went no further", look="words"), Column(name="after", label="After"),
+    Column(name="count", label="Looks", look="count"),
 )  # fmt: skip
 NEAREST_COLUMNS = (
-    Column(name="symbol", label="Nearest"), Column(name="decided_at", label="Close", look="moment"),
+    Column(name="symbol", label="Nearest"), Column(name="decided_at", label="Close", look="time"),
     Column(name="reason", label="Stopped by", look="words"),
 )  # fmt: skip
 
@@ -166,13 +166,11 @@ def state_light(state: StrategyState) -> tuple[str, str]:
 
 
 def reason_rows(steps: Sequence[StepCount]) -> list[dict[str, Any]]:
-    """Return what stopped the most looks, with its share of all of them."""
-    total = steps[0].count if steps else 0
+    """Return what stopped the most looks, and after which step."""
     rows = [
-        {"reason": stop.reason, "after": STEPS[step.step], "count": stop.count, "share": stop.count / total}
+        {"reason": stop.reason, "after": STEPS[step.step], "count": stop.count}
         for step in steps
         for stop in step.reasons
-        if total
     ]
     return sorted(rows, key=lambda row: -row["count"])[:MOST_REASONS]
 

@@ -74,7 +74,7 @@ def test_one_trade_among_thousands_of_looks_is_still_seen() -> None:
     assert bar_widths([0, 0]) == [0.0, 0.0]
 
 
-def test_reasons_are_ranked_over_all_steps_with_their_share_of_all_looks() -> None:
+def test_reasons_are_ranked_over_all_steps() -> None:
     steps = funnel_of(
         [
             LookCount(strategy="dca", account=None, last_step=FunnelStep.SCANS, stopped_by="no_setup", looks=90),
@@ -84,8 +84,8 @@ def test_reasons_are_ranked_over_all_steps_with_their_share_of_all_looks() -> No
         "paper",
     )
     assert reason_rows(steps) == [
-        {"reason": "no_setup", "after": "looks", "count": 90, "share": 0.9},
-        {"reason": "no_cash", "after": "signals", "count": 8, "share": 0.08},
+        {"reason": "no_setup", "after": "looks", "count": 90},
+        {"reason": "no_cash", "after": "signals", "count": 8},
     ]
     assert reason_rows(funnel_of([], None)) == []
 
