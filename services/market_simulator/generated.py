@@ -28,6 +28,11 @@ _EPOCH_ORDINAL = 719_163  # date(1970, 1, 1).toordinal()
 _HOUR_BLOCKS = 16_600
 
 
+def generated_day(day: date) -> int:
+    """Return a day as days are counted here, from the epoch."""
+    return day.toordinal() - _EPOCH_ORDINAL
+
+
 @dataclass(frozen=True, slots=True)
 class _Traded:
     listing: Listing
@@ -108,7 +113,7 @@ class GeneratedMarket:
     @property
     def first_day(self) -> int:
         """First day there are bars of, counted from the epoch."""
-        return self.parameters.first_day.toordinal() - _EPOCH_ORDINAL
+        return generated_day(self.parameters.first_day)
 
     def _board(self, day: int) -> _Board:
         board = self._boards.get(day)
