@@ -31,6 +31,8 @@ CONFIGS = PROJECT_ROOT / "configs"
 # Before the first decision, for the features that look back over days; and after the last, for its trade to end.
 WARM_UP_DAYS = 60
 TAIL_DAYS = 4
+# Two cycles a day: no feature alone says what the hour says, or the gate would take it for a leak.
+CYCLES = 2
 EPOCH_DAY = date(1970, 1, 1)
 
 
@@ -49,7 +51,8 @@ def market_from_bars(plan: DrillPlan) -> Samples:
     first = plan.start // DAY
     edge = None
     if plan.edge > 0:
-        edge = EdgeParameters(strength=plan.edge, last_day=EPOCH_DAY + timedelta(days=first + plan.edge_ends - 1))
+        last_day = EPOCH_DAY + timedelta(days=first + plan.edge_ends - 1)
+        edge = EdgeParameters(strength=plan.edge, cycles=CYCLES, last_day=last_day)
     parameters = parameters.model_copy(update={"seed": plan.seed, "edge": edge})
     invented = generated_market(parameters, load_universe(CONFIGS / "universe.toml"))
     work = work_of(plan.strategy)

@@ -39,9 +39,9 @@ from tracker.store.embedded import EmbeddedPostgres
 from tracker.store.migrate import migrate
 from tracker.testing.model_drill import STRATEGY, Desks, Drill, DrillPlan, run_drill
 
-# Of each source of markets: how strong the edge is, how many symbols there are, and days to learn from. Bars hold fewer
-# setups than made-up labels, and in a falling market a strategy that buys breakouts finds none for weeks.
-SIZES = {"labels": (1.2, 10, 130), "bars": (0.025, 15, 175)}
+# Of each source of markets: how strong the edge is, how many symbols there are, days to learn from and days without the
+# edge. Bars hold fewer setups than made-up labels, and in a falling market a strategy that buys breakouts finds few.
+SIZES = {"labels": (1.2, 10, 130, 40), "bars": (0.03, 30, 175, 60)}
 FIRST_SEED = 200
 TEMPLATE = "template_drill"
 
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--symbols", type=int)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    edge, symbols, days = SIZES[asked.source]
+    edge, symbols, days, bad_days = SIZES[asked.source]
     began = time.monotonic()
     found: list[dict[str, Any]] = []
     with (
@@ -161,8 +161,9 @@ def main() -> None:
         for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
             for planted in (0.0, asked.edge or edge):
                 plan = DrillPlan(
-                    seed=seed, edge=planted, strategy=asked.strategy, symbols=asked.symbols or symbols, learn_days=days
-                )
+                    seed=seed, edge=planted, strategy=asked.strategy, symbols=asked.symbols or symbols,
+                    learn_days=days, bad_days=bad_days,
+                )  # fmt: skip
                 market = market_from_bars(plan) if asked.source == "bars" else None
                 found.append(lived(server, plan, market))
                 sys.stderr.write(json.dumps(found[-1]) + "\n")

@@ -170,7 +170,7 @@ class GeneratedMarket:
         edge = self.parameters.edge
         if edge is None or not edge.on(date.fromordinal(day + _EPOCH_ORDINAL)):
             return own
-        return replace(own, level=own.level + edge_levels(edge.strength))
+        return replace(own, level=own.level + edge_levels(edge.strength, edge.cycles))
 
     def _market_day(self, day: int) -> DayPath:
         return _market_day(self, day)

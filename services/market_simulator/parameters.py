@@ -57,12 +57,13 @@ class SymbolParameters(_Frozen):
 
 
 class EdgeParameters(_Frozen):
-    """An edge by the hour of day: `strength` is how far prices stand higher at noon than at midnight (UTC), a share.
+    """An edge by the hour of day: prices rise by `strength`, a share, and fall again, `cycles` times a UTC day.
 
     It lasts from `first_day` (the market's where None) through `last_day` (for good where None).
     """
 
     strength: float = Field(gt=0, le=0.2)
+    cycles: int = Field(default=1, ge=1, le=12)
     first_day: date | None = None
     last_day: date | None = None
 

@@ -71,12 +71,13 @@ def build_market(settings: MarketSimulatorSettings) -> Market:
 def planted_edge(settings: MarketSimulatorSettings, configured: EdgeParameters | None) -> EdgeParameters | None:
     """Return the configured edge with what the settings say of it laid over; None where there is none.
 
-    Raises ConfigError naming field and value, InputError for days of an edge that is not there.
+    Raises ConfigError naming field and value, InputError for what is said of an edge that is not there.
     """
     said = {
         name: value
         for name, value in (
-            ("strength", settings.edge), ("first_day", settings.edge_first_day), ("last_day", settings.edge_last_day),
+            ("strength", settings.edge), ("cycles", settings.edge_cycles),
+            ("first_day", settings.edge_first_day), ("last_day", settings.edge_last_day),
         )
         if value is not None
     }

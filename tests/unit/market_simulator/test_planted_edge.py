@@ -64,15 +64,18 @@ def test_prices_follow_the_hour_and_are_otherwise_what_they_were() -> None:
         assert ((other[LOW] <= other[VWAP]) & (other[VWAP] <= other[HIGH])).all()
 
 
-def test_an_hours_mean_return_is_the_sine_and_a_day_sums_to_nothing() -> None:
+@pytest.mark.parametrize("cycles", [1, 2])
+def test_an_hours_mean_return_is_the_sine_and_a_day_sums_to_nothing(cycles: int) -> None:
     days = 250
-    bars = market(EdgeParameters(strength=STRENGTH)).rows("BTC-USD", HOUR, MONDAY, MONDAY + days * DAY).table
+    planted = market(EdgeParameters(strength=STRENGTH, cycles=cycles))
+    bars = planted.rows("BTC-USD", HOUR, MONDAY, MONDAY + days * DAY).table
     returns = np.log(bars[CLOSE] / bars[OPEN]).reshape(days, 24)
-    wanted = np.diff(edge_levels(STRENGTH)[::60])
+    wanted = np.diff(edge_levels(STRENGTH, cycles)[::60])
     error = returns.std(axis=0) / days**0.5
     assert (np.abs(returns.mean(axis=0) - wanted) < 4 * error).all()
     assert wanted.max() > 8 * error.max()
-    assert wanted == pytest.approx(STRENGTH * np.pi / 24 * np.sin(2 * np.pi * (np.arange(24) + 0.5) / 24), rel=0.01)
+    sine = np.sin(2 * np.pi * cycles * (np.arange(24) + 0.5) / 24)
+    assert wanted == pytest.approx(STRENGTH * np.pi * cycles / 24 * sine, rel=0.02)
     assert wanted.sum() == pytest.approx(0, abs=1e-12)
     plain = market(None).rows("BTC-USD", HOUR, MONDAY, MONDAY + days * DAY).table
     assert np.array_equal(bars[CLOSE, 23::24], plain[CLOSE, 23::24])
@@ -105,6 +108,7 @@ def test_the_stream_and_longer_bars_say_what_the_minutes_say() -> None:
     [
         ({"strength": 0}, r"edge\.strength = 0: "),
         ({"strength": 0.5}, r"edge\.strength = 0\.5: "),
+        ({"strength": 0.04, "cycles": 13}, r"edge\.cycles = 13: "),
         ({"first_day": FIRST}, r"edge\.strength is missing"),
         ({"strength": 0.04, "day": FIRST}, r"unknown key edge\.day"),
         (
@@ -125,6 +129,7 @@ def test_what_cannot_be_is_named(edge: dict[str, Any], said: str) -> None:
         ({}, 0.03, EdgeParameters(strength=0.03)),
         ({"edge": "0.05"}, None, EdgeParameters(strength=0.05)),
         ({"edge": "0"}, 0.03, None),
+        ({"edge_cycles": "3"}, 0.03, EdgeParameters(strength=0.03, cycles=3)),
         ({"edge_last_day": "2026-03-02"}, 0.03, EdgeParameters(strength=0.03, last_day=FIRST)),
         ({"edge": "0.05", "edge_first_day": "2026-03-02"}, 0.03, EdgeParameters(strength=0.05, first_day=FIRST)),
     ],
