@@ -377,6 +377,8 @@ def main(ctx=None):
                     "DASHBOARD_PASSWORD": preserve(),
                     "DATABASE_POOL_SIZE": "2",
                     "DATABASE_URL": preserve(),
+                    "MALLOC_MMAP_THRESHOLD_": "131072",
+                    "MALLOC_TRIM_THRESHOLD_": "131072",
                     "RAILPACK_PYTHON_VERSION": "3.11",
                     "TRACKER_SOURCE": "polygon",
                 },

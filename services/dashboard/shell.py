@@ -21,6 +21,7 @@ BANNERS = {
     "replay": ("REPLAY", "prices of the past, played again"),
 }
 THEMES = {"auto": ("brightness_auto", None), "light": ("light_mode", False), "dark": ("dark_mode", True)}
+RETRY_SECONDS = 5.0
 ACCOUNT_COOKIE, THEME_COOKIE, ZONE_COOKIE = "tracker_account", "tracker_theme", "tracker_zone"
 
 
@@ -43,6 +44,7 @@ async def frame(
     if context.token is not None:
         ui.add_head_html(f'<meta name="tracker-token" content="{context.token}">')
     theme = cookie(request, THEME_COOKIE)
+    ui.add_body_html(first_sight(page.title, context.settings.source, theme))
     dark = ui.dark_mode(THEMES.get(theme, THEMES["auto"])[1])
     drawer = _menu(page, pages)
     with ui.header().classes("top").props("height-hint=52"):
@@ -72,6 +74,18 @@ async def frame(
             if not error.retryable:
                 raise
             empty("The database does not answer.", f"This page shows its figures again when it does: {error}")
+            ui.timer(RETRY_SECONDS, ui.navigate.reload, once=True)
+
+
+def first_sight(title: str, source: str, theme: str) -> str:
+    """Return what is seen until the browser has read its scripts: the frame, and whether prices are real."""
+    word, meaning = BANNERS.get(source, ("", ""))
+    banner = f'<div class="banner {source}">{word} <small>{meaning}</small></div>' if word else ""
+    look = theme if theme in THEMES else "auto"
+    return (
+        f'<div id="first-sight" class="{look}">{banner}<div class="bar"><span class="name">Crypto Tracker</span></div>'
+        f"<h1>{title}</h1></div>"
+    )
 
 
 def _banner(source: str) -> None:
