@@ -44,15 +44,19 @@ def fleet_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     try:
         started = tracker("up", "--detach", "--catch-up", "10m", "--services", ",".join(SERVICES))
-        assert started.returncode == 0, started.stdout + started.stderr
+        # On a busy machine a service may need longer than `tracker up` waits; the test waits for it on the page.
+        told_all = started.stdout + started.stderr
+        assert started.returncode == 0 or "goes on trying" in told_all, told_all
         yield f"http://127.0.0.1:{ports['dashboard']}"
     finally:
         tracker("down")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_the_page_of_a_running_fleet_comes_alive_by_itself(fleet_url: str, page: Any) -> None:
-    page.set_default_timeout(60_000)
+    # The first minute has to begin and to end.
+    page.set_default_timeout(150_000)
     page.goto(fleet_url)
     assert "SIMULATED" in page.locator(".banner").first.inner_text()
     page.get_by_text("bars come").wait_for()

@@ -28,6 +28,13 @@ def section(title: str, span: Span = 12, note: str = "") -> Iterator[ui.element]
         yield card
 
 
+@contextmanager
+def stack(span: Span = 6) -> Iterator[ui.element]:
+    """Cards below each other in `span` twelfths of the width, beside one that is longer than each of them."""
+    with ui.element("div").classes(f"stack span-{span}") as element:
+        yield element
+
+
 class Stat:
     """A figure with its name above and a remark below."""
 

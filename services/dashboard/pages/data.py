@@ -12,7 +12,7 @@ from services.dashboard import formats
 from services.dashboard.context import PageContext
 from services.dashboard.elements.columns import Column
 from services.dashboard.elements.grid import Grid
-from services.dashboard.elements.parts import Stat, section
+from services.dashboard.elements.parts import Stat, section, stack
 from services.dashboard.elements.small_table import SmallTable
 from services.dashboard.reader import Question
 
@@ -25,7 +25,7 @@ WATERMARKS = (
     Column(name="updated_at", label="Moved", look="ago"),
 )  # fmt: skip
 GAPS = (
-    Column(name="state", label="State", look="gap", width=150), Column(name="symbol", label="Symbol", width=110),
+    Column(name="state", label="State", look="gap", width=110), Column(name="symbol", label="Symbol", width=110),
     Column(name="timeframe", label="Bars", width=75), Column(name="starts_at", label="From", look="moment", width=130),
     Column(name="ends_at", label="To", look="moment", width=130), Column(name="minutes", label="Minutes", look="count"),
     Column(name="cause", label="Cause", look="words"), Column(name="attempts", label="Asked", look="count"),
@@ -62,18 +62,16 @@ REJECTED = (
 
 async def build(page: PageContext) -> None:
     """Build the page."""
-    await _flow(page)
-    await _stored(page)
-
-
-async def _flow(page: PageContext) -> None:
     with section("Now", span=12), ui.element("div").classes("stats"):
         gaps_open, empty, healed = Stat("Open gaps"), Stat("Without trades"), Stat("Healed")
         slowest = Stat("Slowest stage")
     with section("Stages", span=6, note="how far each has come, in event time"):
         stages = SmallTable(WATERMARKS, "Nothing has come yet: the first minute that closes is the first mark.")
-    with section("Gaps", span=6, note="open ones are still asked for; the last seven days of the others"):
-        gaps = Grid(GAPS, "No bar is missing", row_id="key", height=300)
+    with stack(6):
+        with section("Gaps", note="open ones are still asked for; the last seven days of the others"):
+            gaps = Grid(GAPS, "No bar is missing", row_id="key", height=250)
+        with section("Months of bars"):
+            partitions = SmallTable(PARTITIONS, "There is no month yet: it is made with its first bar.")
 
     def show(facts: FlowFacts) -> None:
         stages.set_rows(facts.watermarks)
@@ -88,19 +86,19 @@ async def _flow(page: PageContext) -> None:
         slowest.show(*slowest_stage(facts.watermarks))
 
     await page.reader.watch(show, FLOW)
+    await _stored(page, partitions)
 
 
-async def _stored(page: PageContext) -> None:
+async def _stored(page: PageContext, partitions: SmallTable) -> None:
     with section("History", span=12, note="what was wanted of each symbol, and how much of it is here"):
         backfills = Grid(BACKFILLS, "No history was asked for yet: `tracker backfill` does", row_id="key", height=330)
-    with section("Months of bars", span=6):
-        partitions = SmallTable(PARTITIONS, "There is no month yet: it is made with its first bar.")
     with section("What takes the disk", span=6):
         sizes = SmallTable(SIZES, "There is no table yet.")
-    with section("Upkeep", span=6):
-        tasks = SmallTable(TASKS, "No task has run yet: the data scheduler does them, or `tracker maintain`.")
-    with section("Bars that were not believed", span=6):
-        rejected = SmallTable(REJECTED, "Every bar that came could be believed.")
+    with stack(6):
+        with section("Upkeep"):
+            tasks = SmallTable(TASKS, "No task has run yet: the data scheduler does them, or `tracker maintain`.")
+        with section("Bars that were not believed"):
+            rejected = SmallTable(REJECTED, "Every bar that came could be believed.")
 
     def show(facts: StoreFacts) -> None:
         backfills.set_rows({**each, "key": f"{each['symbol']} {each['timeframe']}"} for each in facts.backfills)

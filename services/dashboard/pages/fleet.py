@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from datetime import datetime
 
 from nicegui import ui
 from tracker.store.pages.fleet import FleetFacts, read_fleet
@@ -81,11 +82,17 @@ async def _services(page: PageContext) -> None:
         )  # fmt: skip
         memory.show(formats.megabytes(sum(each.rss_bytes for each in alive)), "resident, Postgres not counted")
         restarts.show(formats.count(sum(each.restarts for each in states)), "since each was first started")
-        silence = max(((page.clock.now() - each.beat_at).total_seconds() for each in states), default=None)
+        silence = longest_silence(states, page.clock.now())
         oldest.show(formats.seconds(silence), "silent is who has not beaten for 30 s")
         table.set_rows(service_rows(states))
 
     await page.reader.watch(show, SERVICES)
+
+
+def longest_silence(states: Iterable[ServiceState], now: datetime) -> float | None:
+    """Return for how many seconds whoever has not beaten for longest has not, of those that were not stopped."""
+    lasting = [max(0.0, (now - each.beat_at).total_seconds()) for each in states if each.state != "stopped"]
+    return max(lasting, default=None)
 
 
 def service_rows(states: Iterable[ServiceState]) -> list[dict[str, object]]:

@@ -11,7 +11,7 @@ from tracker.testing.builders import START
 
 from services.dashboard.health_card import group_light
 from services.dashboard.pages.data import month_row, slowest_stage, task_state, totals
-from services.dashboard.pages.fleet import service_rows
+from services.dashboard.pages.fleet import longest_silence, service_rows
 
 
 def finding(group: str, severity: str, *, ok: bool) -> Finding:
@@ -49,6 +49,18 @@ def test_services_that_are_unwell_stand_first() -> None:
         for number, (name, state) in enumerate((("a", "pass"), ("b", "silent"), ("c", "pass"), ("d", "warn")))
     ]  # fmt: skip
     assert [each["service"] for each in service_rows(states)] == ["b", "d", "a", "c"]
+
+
+def test_silence_is_that_of_services_that_should_beat() -> None:
+    def beat(state: str, ago: int) -> ServiceState:
+        return ServiceState(
+            service="a", instance="a", role=None, pid=1, state=state, started_at=START,
+            beat_at=START - timedelta(seconds=ago), rss_bytes=1, restarts=0, problem=None,
+        )  # fmt: skip
+
+    assert longest_silence([beat("pass", 3), beat("silent", 40), beat("stopped", 9000)], START) == 40
+    assert longest_silence([beat("pass", -2)], START) == 0
+    assert longest_silence([], START) is None
 
 
 def test_the_slowest_stage_is_the_one_furthest_behind_its_bars() -> None:
