@@ -58,7 +58,7 @@ def test_the_page_of_a_running_fleet_comes_alive_by_itself(fleet_url: str, page:
     # The first minute has to begin and to end.
     page.set_default_timeout(150_000)
     page.goto(fleet_url)
-    assert "SIMULATED" in page.locator(".banner").first.inner_text()
+    assert "SIMULATED" in page.locator(".top .banner").first.inner_text()
     page.get_by_text("bars come").wait_for()
     page.get_by_text("services well").first.wait_for()
     page.goto(f"{fleet_url}/fleet")

@@ -34,7 +34,7 @@ def test_a_page_fits_and_says_nothing_wrong_in_any_look(
         page.set_viewport_size({"width": width, "height": 844})
         page.wait_for_function(f"{IS_DARK} === {'true' if scheme == 'dark' else 'false'}")
         page.wait_for_function(f"{OVERFLOW} <= 0")
-        banner = page.locator(".banner")
+        banner = page.locator(".top .banner")
         assert banner.is_visible()
         assert "SIMULATED" in banner.inner_text()
     assert page.locator("main.page .card").count() > 0
@@ -58,7 +58,7 @@ def test_no_page_leaves_it_open_whether_prices_are_real(
         for place in PAGES:
             page.goto(running.url + place.path)
             page.locator("main.page > h1").wait_for()
-            banner = page.locator(".banner")
+            banner = page.locator(".top .banner")
             assert banner.count() == (1 if words else 0)
             assert words is None or words in banner.inner_text()
         # A page that is left loses nothing when the dashboard goes.
