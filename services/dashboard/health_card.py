@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -45,7 +46,7 @@ async def build(page: PageContext) -> None:
             with ui.element("span").classes("light"):
                 ui.label("invariants looked at")
                 looked = LocalTime(look="ago", none="never")
-        failing = SmallTable(FAILING, "")
+        failing = SmallTable(FAILING, "").classes("wraps")
 
     def show_bars(found: tuple[Freshness, ...]) -> None:
         latest = max(found, key=lambda each: each.closed_through, default=None)
@@ -81,6 +82,20 @@ def service_light(states: Sequence[ServiceState]) -> tuple[str, str]:
         return f"{len(states)} services well", "good"
     lost = any(each.state in ("fail", "silent") for each in unwell)
     return f"{len(unwell)} of {len(states)} services unwell", "bad" if lost else "warn"
+
+
+def fleet_light(states: Sequence[ServiceState], facts: HealthFacts | None) -> tuple[str, str]:
+    """Return words and tone for the whole: what does not hold is said before how many services are well."""
+    words, tone = service_light(states)
+    if tone == "bad" or facts is None:
+        return words, tone
+    if not facts.alive:
+        return "nobody watches: no look of the health monitor", "bad" if facts.looked_at else tone
+    broken = Counter(each.severity for each in facts.findings if not each.ok and each.severity != "info")
+    if not broken:
+        return words, tone
+    told = ", ".join(f"{broken[each]} {each}" for each in TONES if broken[each])
+    return (told, "bad") if broken["critical"] else (told, "warn")
 
 
 def bar_light(told_at: datetime | None, now: datetime) -> tuple[str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
 from nicegui import Client
+from starlette.applications import Starlette
 from tracker.domain.clock import Clock
 from tracker.runtime.logging import Logger
 from tracker.store.bars import BARS_CHANNEL
@@ -41,6 +41,6 @@ class Dashboard:
         await self._reader.refresh()
         return False
 
-    def mount(self, app: FastAPI) -> None:
+    def mount(self, app: Starlette) -> None:
         """Add the pages."""
         mount_pages(app, self._site)

@@ -7,12 +7,13 @@ from urllib.parse import unquote
 from fastapi import Request
 from nicegui import ui
 from tracker.domain.errors import TrackerError
+from tracker.store.pages.overview import HealthFacts
 from tracker.store.pages.shell import Account, ServiceState
 
 from services.dashboard.access.guard import SIGN_IN
 from services.dashboard.context import Page, PageContext
 from services.dashboard.elements.parts import Light, empty
-from services.dashboard.health_card import SERVICES, service_light
+from services.dashboard.health_card import HEALTH, SERVICES, fleet_light
 from services.dashboard.pages.overview import ACCOUNTS
 
 # What prices are, where they are not a market's of this moment.
@@ -59,13 +60,24 @@ async def frame(
                 _theme_button(dark, theme)
                 _signed_in(context)
 
-    def show(states: tuple[ServiceState, ...]) -> None:
-        health.show(*service_light(states))
+    states: tuple[ServiceState, ...] = ()
+    facts: HealthFacts | None = None
+
+    def show_services(found: tuple[ServiceState, ...]) -> None:
+        nonlocal states
+        states = found
+        health.show(*fleet_light(states, facts))
+
+    def show_health(found: HealthFacts) -> None:
+        nonlocal facts
+        facts = found
+        health.show(*fleet_light(states, facts))
 
     with ui.element("main").classes("page"):
         ui.element("h1").add_slot("default", page.title)
         try:
-            await context.reader.watch(show, SERVICES)
+            await context.reader.watch(show_services, SERVICES)
+            await context.reader.watch(show_health, HEALTH)
             if context.account is None:
                 # The page was built for nobody's account: once there is one it is built anew.
                 await context.reader.watch(lambda found: ui.navigate.reload() if found else None, ACCOUNTS)

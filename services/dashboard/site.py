@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.middleware.gzip import GZipMiddleware
 from nicegui import app as pages_app
 from nicegui import ui
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 from tracker.domain.clock import Clock
 from tracker.domain.errors import TrackerError
@@ -51,7 +52,7 @@ class Site:
     log: Logger
 
 
-def mount_pages(app: FastAPI, site: Site) -> None:
+def mount_pages(app: Starlette, site: Site) -> None:
     """Mount every page at its path, and what the browser needs for them; once in a process."""
     settings = site.settings
     style = (ASSETS / "tracker.css").read_text(encoding="utf-8")
@@ -78,7 +79,7 @@ def mount_pages(app: FastAPI, site: Site) -> None:
     app.mount("/", Guard(inner, sessions, rules_of(settings)))
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         # Apps that are mounted are not started with the one they are mounted in.
         async with inner.router.lifespan_context(inner):
             yield

@@ -120,7 +120,8 @@ def build_app(settings: MarketSimulatorSettings, market: Market, log: Logger) ->
         controls.start_script(
             ScriptOrder(seed=settings.fault_seed, hours=settings.fault_hours, per_hour=settings.faults_per_hour)
         )
-    app = health_app(NAME, controls.ready, controls.health)
+    app = FastAPI(title=NAME, openapi_url=None, docs_url=None, redoc_url=None)
+    app.router.routes.extend(health_app(NAME, controls.ready, controls.health).routes)
     app.include_router(controls.router())
     app.router.routes.extend(Rest(market, clock, ledger, sessions.accepts).routes())
     app.router.routes.extend(WebSocketRoute(path, sessions.serve) for path in ("/crypto", "/"))

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import Protocol, TypeVar, runtime_checkable
 
-from fastapi import FastAPI
 from prometheus_client import Counter, Gauge, Histogram
+from starlette.applications import Starlette
 
 from tracker.domain.clock import Clock, SystemClock
 from tracker.domain.errors import ConfigError, DatabaseUnavailableError, TrackerError
@@ -66,7 +66,7 @@ class InterruptibleService(Service, Protocol):
 class WebService(Service, Protocol):
     """A service with pages of its own beside the health endpoints."""
 
-    def mount(self, app: FastAPI) -> None:
+    def mount(self, app: Starlette) -> None:
         """Add its routes, and to the lifespan of `app` what must run before and after them."""
         ...
 
