@@ -11,7 +11,7 @@ from tracker.domain.clock import Clock
 from tracker.runtime.maintenance_rules import MaintenanceRules, TaskName
 from tracker.store.archive import MonthInUseError, Purpose, make_months, read_months
 from tracker.store.database import Database, Transaction
-from tracker.store.labels import forget_labels
+from tracker.store.forgetting import forget_labels, forget_predictions
 from tracker.store.maintenance import (
     analyze_table,
     forget_rows,
@@ -21,7 +21,6 @@ from tracker.store.maintenance import (
     refresh_aggregate,
 )
 from tracker.store.parity_reports import forget_reports
-from tracker.store.predictions import forget_predictions
 
 from services.data_scheduler.parity import NightlyParity
 from services.data_scheduler.rewriting import Rewriter

@@ -244,11 +244,6 @@ async def read_label_groups(transaction: Transaction, strategy: str | None = Non
     return [LabelGroup(**dict(row.items())) for row in await transaction.fetch("labels.groups", strategy)]
 
 
-async def forget_labels(transaction: Transaction, before: datetime, at_most: int) -> int:
-    """Delete at most so many labels decided before a moment; return how many it were."""
-    return await transaction.run_long("labels.forget", before, at_most)
-
-
 async def read_label_rows(
     transaction: Transaction,
     strategy: str,

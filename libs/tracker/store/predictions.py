@@ -58,8 +58,3 @@ async def read_predictions_at(
     """Return what was said of one look, the champion's word first."""
     rows = await transaction.fetch("predictions.at", strategy, symbol_id, decided_at)
     return [dict(row.items()) for row in rows]
-
-
-async def forget_predictions(transaction: Transaction, before: datetime, at_most: int) -> int:
-    """Delete at most so many scores of looks before a moment; return how many it were."""
-    return await transaction.run_long("predictions.forget", before, at_most)

@@ -14,12 +14,12 @@ from tracker.domain.feature_set import FeatureSet
 from tracker.domain.timeframe import Timeframe
 from tracker.store.database import Database
 from tracker.store.features import register_feature_set
+from tracker.store.forgetting import forget_labels
 from tracker.store.labels import (
     LABEL_REASONS,
     LABEL_REGIMES,
     LabelConfig,
     LabelRow,
-    forget_labels,
     put_label_config,
     read_label_cursors,
     read_label_groups,
