@@ -31,7 +31,7 @@ CONFIGS = PROJECT_ROOT / "configs"
 # Before the first decision, for the features that look back over days; and after the last, for its trade to end.
 WARM_UP_DAYS = 60
 TAIL_DAYS = 4
-# Two cycles a day: no feature alone says what the hour says, or the gate would take it for a leak.
+# With two cycles a day no feature alone says what the hour says, which the gate might take for a leak.
 CYCLES = 2
 EPOCH_DAY = date(1970, 1, 1)
 
@@ -42,17 +42,17 @@ def work_of(strategy: Strategy) -> LabelWork:
     return label_work(load_strategy(CONFIGS, strategy), execution, load_label_params(CONFIGS))
 
 
-def market_from_bars(plan: DrillPlan) -> Samples:
+def market_from_bars(plan: DrillPlan, cycles: int = CYCLES) -> Samples:
     """Return what became of a strategy's setups in an invented market of the plan's seed, edge and days.
 
-    `plan.edge` is the edge's strength; it ends where the plan says.
+    `plan.edge` is the edge's strength, `cycles` how often a day it comes; it ends where the plan says.
     """
     parameters = load_toml(CONFIGS / "market_simulator.toml", MarketParameters)
     first = plan.start // DAY
     edge = None
     if plan.edge > 0:
         last_day = EPOCH_DAY + timedelta(days=first + plan.edge_ends - 1)
-        edge = EdgeParameters(strength=plan.edge, cycles=CYCLES, last_day=last_day)
+        edge = EdgeParameters(strength=plan.edge, cycles=cycles, last_day=last_day)
     parameters = parameters.model_copy(update={"seed": plan.seed, "edge": edge})
     invented = generated_market(parameters, load_universe(CONFIGS / "universe.toml"))
     work = work_of(plan.strategy)

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from drill_bars import market_from_bars
+from drill_bars import CYCLES, market_from_bars
 from tracker.domain.errors import InputError
 from tracker.domain.signal import Strategy
 from tracker.quant.learning.samples import Samples
@@ -145,6 +145,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
     parser.add_argument("--from", dest="source", choices=tuple(SIZES), default="labels", help="what makes a market")
     parser.add_argument("--edge", type=float, help="its strength; of bars, a share of the price")
+    parser.add_argument("--cycles", type=int, default=CYCLES, help="how often a day it comes, of bars")
     parser.add_argument("--strategy", type=Strategy, default=STRATEGY, help="whose setups are looked for in bars")
     parser.add_argument("--symbols", type=int)
     parser.add_argument("--json", action="store_true")
@@ -164,7 +165,7 @@ def main() -> None:
                     seed=seed, edge=planted, strategy=asked.strategy, symbols=asked.symbols or symbols,
                     learn_days=days, bad_days=bad_days,
                 )  # fmt: skip
-                market = market_from_bars(plan) if asked.source == "bars" else None
+                market = market_from_bars(plan, asked.cycles) if asked.source == "bars" else None
                 found.append(lived(server, plan, market))
                 sys.stderr.write(json.dumps(found[-1]) + "\n")
     seconds = time.monotonic() - began
