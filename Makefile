@@ -64,8 +64,9 @@ lint: setup-dev
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-cache
 
+# Each worker has a database server of its own; a file's tests stay together, as do what they share.
 test: lint
-	$(BIN)/pytest -ra
+	$(BIN)/pytest -ra -n auto --maxprocesses 4 --dist loadfile
 
 bench: setup-dev
 	@found=`ls benchmarks/bench_*.py 2>/dev/null`; \

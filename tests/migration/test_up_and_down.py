@@ -53,6 +53,7 @@ async def test_up_on_an_empty_database_names_what_it_applied(empty_url: str) -> 
     assert migrate(empty_url) == []
 
 
+@pytest.mark.timeout(300)
 async def test_every_migration_goes_down_and_up_again(empty_url: str) -> None:
     migrate(empty_url)
     whole = await catalogue(empty_url)
