@@ -168,5 +168,7 @@ FROM tracker.ohlc_data o JOIN tracker.symbols s USING (symbol_id)
 GROUP BY 1, o.timeframe ORDER BY 1, tracker.duration(o.timeframe);
 
 -- name: count_rejected
--- How many bars were rejected.
-SELECT count(*) FROM tracker.rejected_bars;
+-- How many bars were rejected; one that came by the stream and again by REST counts once.
+SELECT count(*) FROM (
+  SELECT DISTINCT symbol, timeframe, ts, CASE WHEN ts IS NULL THEN frame END FROM tracker.rejected_bars
+) d;
