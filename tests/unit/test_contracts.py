@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+import subprocess
+import sys
+from pathlib import Path
+
 from tracker.runtime.settings import PROJECT_ROOT
 
 
-def test_imports_keep_the_contracts(capsys) -> None:
-    status = lint_imports(config_filename=str(PROJECT_ROOT / "pyproject.toml"), no_cache=True)
-    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+def test_imports_keep_the_contracts() -> None:
+    # In a process of its own: it turns off the loggers that others have made.
+    program = Path(sys.executable).parent / "lint-imports"
+    done = subprocess.run([program, "--no-cache"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
