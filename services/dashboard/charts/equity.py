@@ -32,7 +32,8 @@ def equity_options(points: Sequence[EquityPoint], *, paid_in: float | None = Non
         yAxis=[
             value_axis("count", gridIndex=0, position="right", splitNumber=4, axisLine={"show": False}),
             value_axis(
-                "percent", gridIndex=1, position="right", splitNumber=2, scale=False, max=0, axisLine={"show": False}
+                "signed_percent", gridIndex=1, position="right", splitNumber=2, scale=False, max=0,
+                axisLine={"show": False},
             ),
         ],
         axisPointer={"link": [{"xAxisIndex": "all"}]},

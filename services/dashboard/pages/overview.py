@@ -161,7 +161,7 @@ def equity_options() -> dict[str, object]:
         ],
         axisPointer={"link": [{"xAxisIndex": "all"}]},
         xAxis=[time_axis(axisLabel={"show": False}), time_axis(gridIndex=1)],
-        yAxis=[value_axis("money"), value_axis("percent", gridIndex=1, splitNumber=2, max=0)],
+        yAxis=[value_axis("money"), value_axis("signed_percent", gridIndex=1, splitNumber=2, max=0)],
         series=[
             line("equity", [], lineStyle={"width": 1.8, "color": GOOD}, itemStyle={"color": GOOD}),
             line(
