@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from tracker.domain.clock import Clock, SystemClock
 from tracker.domain.errors import ConfigError, InputError, TrackerError
-from tracker.runtime.lease import Lease, holder_name
+from tracker.runtime.lease import Lease, holder_name, while_kept
 from tracker.runtime.logging import configure_logging
 from tracker.runtime.maintenance_rules import MaintenanceRules, TaskName, load_maintenance_rules
 from tracker.runtime.parent import parent_gone
@@ -23,7 +23,7 @@ from tracker.runtime.settings import load_settings
 from tracker.store.database import Database
 from tracker.store.leases import read_lease
 
-from services.data_scheduler.runs import MONTHS_LEASE, Run, run_noted, while_held
+from services.data_scheduler.runs import MONTHS_LEASE, Run, run_noted
 from services.data_scheduler.settings import SchedulerSettings
 from services.data_scheduler.slices import Slice, Tell
 from services.data_scheduler.tasks import MONTHLY, Tasks
@@ -66,7 +66,8 @@ async def run_by_hand(
             held.push_async_callback(lease.release)
             leases.append(lease)
         work = Tasks(database, rules, settings, clock, tell).run(task, Slice(clock, None), {})
-        return await while_held(leases, run_noted(database, clock, task, work, by_hand=True))
+        noted = run_noted(database, clock, task, work, by_hand=True)
+        return await while_kept(noted, *(each.keep() for each in leases))
 
 
 async def _take(lease: Lease, database: Database, patience: float, clock: Clock, tell: Tell) -> None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from tracker.domain.clock import Clock
 from tracker.domain.errors import TrackerError
-from tracker.runtime.lease import Lease
 from tracker.runtime.maintenance_rules import TaskName
 from tracker.store.database import Database
 from tracker.store.maintenance import finish_run, start_run
 
 from services.data_scheduler.slices import Outcome
 
-T = TypeVar("T")
 # Whoever rewrites months holds this one, the service for a slice and work by hand for as long as it takes.
 MONTHS_LEASE = "data_scheduler_months"
 
@@ -71,19 +69,3 @@ async def run_noted(
         await note({}, repr(error))
         raise
     return Run(task=task, seconds=await note(outcome.document(), None), outcome=outcome, error=None)
-
-
-async def while_held(leases: Sequence[Lease], work: Coroutine[Any, Any, T]) -> T:
-    """Return what `work` does while the leases are renewed; without them it is ended and LeaseLostError raised."""
-    worker = asyncio.create_task(work)
-    keepers = [asyncio.create_task(each.keep()) for each in leases]
-    try:
-        await asyncio.wait([worker, *keepers], return_when=asyncio.FIRST_COMPLETED)
-        for keeper in keepers:
-            if keeper.done() and not worker.done():
-                await keeper
-        return await worker
-    finally:
-        for task in (worker, *keepers):
-            task.cancel()
-        await asyncio.gather(worker, *keepers, return_exceptions=True)

@@ -10,14 +10,14 @@ from typing import Any
 from prometheus_client import Counter, Gauge
 from tracker.domain.clock import Clock
 from tracker.runtime.leadership import Leadership
-from tracker.runtime.lease import Lease, holder_name
+from tracker.runtime.lease import Lease, holder_name, while_kept
 from tracker.runtime.logging import Logger
 from tracker.runtime.maintenance_rules import MaintenanceRules, TaskName, load_maintenance_rules
 from tracker.store.archive import count_months
 from tracker.store.database import Database
 from tracker.store.maintenance import History, end_interrupted_runs, read_event_time, read_histories
 
-from services.data_scheduler.runs import MONTHS_LEASE, Run, run_noted, while_held
+from services.data_scheduler.runs import MONTHS_LEASE, Run, run_noted
 from services.data_scheduler.schedule import next_task
 from services.data_scheduler.settings import SchedulerSettings
 from services.data_scheduler.slices import Slice
@@ -129,7 +129,7 @@ class DataScheduler:
         try:
             work = self._tasks.run(task, time, earlier)
             noted = run_noted(self._database, self._clock, task, work, by_hand=False)
-            self._note(await while_held(leases, noted))
+            self._note(await while_kept(noted, *(each.keep() for each in leases)))
             await self._look()
         finally:
             self._working = None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,10 +13,10 @@ from tracker.domain.clock import Clock
 from tracker.domain.errors import DatabaseUnavailableError, LeaseLostError, TrackerError
 from tracker.domain.job import Job, RunOutcome
 from tracker.runtime.leadership import Leadership
-from tracker.runtime.lease import Lease, holder_name
+from tracker.runtime.lease import Lease, holder_name, while_kept
 from tracker.runtime.logging import Logger
 from tracker.runtime.retraining_rules import RetrainingRules, load_retraining_rules
-from tracker.store.database import Database, Transaction
+from tracker.store.database import Database
 from tracker.store.job_facts import (
     JobRun,
     WaitingJob,
@@ -148,7 +147,7 @@ class RetrainerService:
     async def _take_over(self) -> None:
         """Have jobs wait again whose process vanished; those that took it along too often are given up."""
         now = self._clock.now()
-        async with self._leading() as transaction:
+        async with self._lease.transaction() as transaction:
             await end_lost_runs(transaction, now)
             for job in await picked_jobs(transaction):
                 if job.failures >= self._rules.retry.tries:
@@ -163,14 +162,14 @@ class RetrainerService:
         async with self._database.transaction() as transaction:
             wanted = await read_wanted(transaction, self._rules, self._clock.now())
         if wanted.due or wanted.requests:
-            async with self._leading() as transaction:
+            async with self._lease.transaction() as transaction:
                 for work in await queue_wanted(transaction, self._rules, wanted):
                     self._log.info("a job waits", action="job_queued", work=work.key, reason=work.reason)
 
     async def _take(self) -> tuple[Job, int] | None:
         """Take the next job and note its try; those that failed too often by vanishing are given up."""
         now = self._clock.now()
-        async with self._leading() as transaction:
+        async with self._lease.transaction() as transaction:
             silence = timedelta(seconds=self._settings.lease_seconds)
             job = await take_next(transaction, self._id, silence)
             if job is None:
@@ -211,7 +210,7 @@ class RetrainerService:
         end = RunEnd(
             outcome=outcome, error=None if error is None else str(error), result=result, peak_bytes=self._peak
         )
-        async with self._leading() as transaction:
+        async with self._lease.transaction() as transaction:
             await end_job_run(transaction, run_id, now, end)
             if error is None and outcome is RunOutcome.DONE:
                 await finish_job(transaction, job)
@@ -239,26 +238,13 @@ class RetrainerService:
                 end_seconds=self._settings.end_seconds,
             ),
         )
-        work = asyncio.ensure_future(self._worker(assignment, self._hear))
-        keepers = (asyncio.create_task(self._lease.keep()), asyncio.create_task(self._beat(job)))
-        try:
-            await asyncio.wait({work, *keepers}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                for keeper in keepers:
-                    if keeper.done():
-                        keeper.result()
-                raise LeaseLostError(f"the lease {LEASE} was lost")
-            return work.result()
-        finally:
-            for task in (work, *keepers):
-                task.cancel()
-            await asyncio.gather(work, *keepers, return_exceptions=True)
+        return await while_kept(self._worker(assignment, self._hear), self._lease.keep(), self._beat(job))
 
     async def _beat(self, job: Job) -> None:
         while True:
             await asyncio.sleep(self._settings.lease_seconds / BEATS)
             try:
-                async with self._leading() as transaction:
+                async with self._lease.transaction() as transaction:
                     await beat_job(transaction, job)
             except DatabaseUnavailableError as error:
                 # How long that may go on is the lease's to say.
@@ -275,16 +261,6 @@ class RetrainerService:
             self._waiting = await read_waiting_jobs(transaction)
             self._last = await read_last_runs(transaction, self._rules.strategies)
         FAILED.set(sum(each.status == "failed" for each in self._waiting))
-
-    @asynccontextmanager
-    async def _leading(self) -> AsyncIterator[Transaction]:
-        """Open a transaction that commits at its end, if the lease is still held then."""
-        fence = self._lease.fence
-        if fence is None:
-            raise LeaseLostError(f"the lease {LEASE} was lost")
-        async with self._database.transaction() as transaction:
-            yield transaction
-            await transaction.commit(fence)
 
 
 def _named(job: Job) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import orjson
 from prometheus_client import Counter, Gauge
 from tracker.domain.clock import Clock
-from tracker.domain.errors import LeaseLostError, TrackerError
+from tracker.domain.errors import TrackerError
 from tracker.runtime.leadership import Leadership
-from tracker.runtime.lease import Lease, holder_name
+from tracker.runtime.lease import Lease, holder_name, while_kept
 from tracker.runtime.logging import Logger
 from tracker.runtime.settings import environment
 from tracker.store.database import Database
@@ -126,18 +126,7 @@ class ShadowService:
 
     async def _while_held(self) -> None:
         """Let the worker work while the lease is renewed; where it is lost, the worker ends."""
-        work = asyncio.ensure_future(self._work(LEASE, self._lease.holder, self._hear))
-        keep = asyncio.create_task(self._lease.keep())
-        try:
-            await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                keep.result()
-                raise LeaseLostError(f"the lease {LEASE} was lost")
-            work.result()
-        finally:
-            for task in (work, keep):
-                task.cancel()
-            await asyncio.gather(work, keep, return_exceptions=True)
+        await while_kept(self._work(LEASE, self._lease.holder, self._hear), self._lease.keep())
 
     def _hear(self, event: Event) -> None:
         self._last = event

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -14,7 +12,7 @@ from prometheus_client import Counter, Gauge
 from tracker.domain.clock import Clock
 from tracker.domain.errors import LeaseLostError
 from tracker.runtime.leadership import Leadership
-from tracker.runtime.lease import Lease, holder_name
+from tracker.runtime.lease import Lease, holder_name, while_kept
 from tracker.runtime.logging import Logger
 from tracker.runtime.reporting.made import Draw, MadeReport, keep_report, read_report
 from tracker.runtime.reporting.picture import PictureError, draw_picture
@@ -89,7 +87,7 @@ class SlackReporter:
         self._draw = draw
         self._slack = slack
         self._lease = Lease(database, LEASE, self.name, holder_name(), settings.lease_seconds, clock)
-        self._courier = Courier(slack, rules.delivery, clock, log, self._leading)
+        self._courier = Courier(slack, rules.delivery, clock, log, self._lease.transaction)
         self._leadership = Leadership(self._lease, settings.lease_seconds, log, self._take_over)
         self._watch = Watch(
             rules.alerts, AlertWords(zone=rules.reports.timezone, tag=tag_of(settings.source))
@@ -149,7 +147,7 @@ class SlackReporter:
         if self._looked_at is not None and begun - self._looked_at < self._rules.alerts.look_seconds:
             return
         now = self._clock.now()
-        async with self._leading() as transaction:
+        async with self._lease.transaction() as transaction:
             alerts = await self._watch.look(transaction, now)
             self._counts = await count_outbox(transaction, now - LATELY)
             self._last = await read_last_report(transaction)
@@ -165,7 +163,7 @@ class SlackReporter:
             if report is None:
                 continue
             report = replace(report, picture=await self._picture(report))
-            async with self._leading() as transaction:
+            async with self._lease.transaction() as transaction:
                 # Another replica may have made it, or a crash come between: the row of its kind and time is one.
                 number = await keep_report(transaction, report)
                 await advance_report_cursor(transaction, timetable, report.question.due_at)
@@ -176,7 +174,7 @@ class SlackReporter:
 
     async def _due(self, timetable: str) -> MadeReport | None:
         now, rules = self._clock.now(), self._rules.reports
-        async with self._leading() as transaction:
+        async with self._lease.transaction() as transaction:
             cursor = await read_report_cursor(transaction, timetable)
             if cursor is None:
                 # What came due before anybody was there to report it is nobody's.
@@ -187,33 +185,14 @@ class SlackReporter:
 
     async def _picture(self, report: MadeReport) -> bytes | None:
         """Return the picture, None where there is none; the lease is renewed while it is drawn, which takes a while."""
-        drawing = asyncio.ensure_future(self._draw(report.document))
-        keeping = asyncio.create_task(self._lease.keep())
         try:
-            await asyncio.wait({drawing, keeping}, return_when=asyncio.FIRST_COMPLETED)
-            if not drawing.done():
-                keeping.result()
-            return await drawing
+            return await while_kept(self._draw(report.document), self._lease.keep())
         except PictureError as error:
             self._log.error("a report goes without its picture", action="picture_failed", error=str(error))
             return None
-        finally:
-            for task in (drawing, keeping):
-                task.cancel()
-            await asyncio.gather(drawing, keeping, return_exceptions=True)
 
     async def _forget(self, transaction: Transaction) -> None:
         before = self._clock.now() - timedelta(days=self._rules.reports.keep_days)
         await forget_messages(transaction, before)
         await forget_reports(transaction, before)
         await forget_alerts(transaction, before)
-
-    @asynccontextmanager
-    async def _leading(self) -> AsyncIterator[Transaction]:
-        """Open a transaction that commits at its end, if the lease is still held then."""
-        fence = self._lease.fence
-        if fence is None:
-            raise LeaseLostError(f"the lease {LEASE} was lost")
-        async with self._database.transaction() as transaction:
-            yield transaction
-            await transaction.commit(fence)

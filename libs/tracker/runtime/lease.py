@@ -6,7 +6,10 @@ import asyncio
 import os
 import socket
 import uuid
+from collections.abc import AsyncIterator, Awaitable, Coroutine
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any, TypeVar
 
 from tracker.domain.clock import Clock
 from tracker.domain.errors import DatabaseUnavailableError, LeaseLostError
@@ -23,6 +26,7 @@ from tracker.store.leases import (
 
 RENEWALS = 4
 RETRY_SECONDS = 0.25
+T = TypeVar("T")
 
 
 class Lease:
@@ -110,6 +114,16 @@ class Lease:
             self._lose()
             raise LeaseLostError(f"the lease {self.name} is no longer held by {holder}")
 
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Open a transaction that commits at its end; raises LeaseLostError where the lease is not held then."""
+        fence = self.fence
+        if fence is None:
+            raise LeaseLostError(f"the lease {self.name} was lost")
+        async with self._database.transaction() as transaction:
+            yield transaction
+            await transaction.commit(fence)
+
     async def keep(self) -> None:
         """Renew in time for as long as it works; raises LeaseLostError while there is still time to stop."""
         failure: DatabaseUnavailableError | None = None
@@ -151,6 +165,22 @@ class Lease:
         if self._until is not None:
             self._until = None
             self._term += 1
+
+
+async def while_kept(work: Awaitable[T], *keepers: Coroutine[Any, Any, None]) -> T:
+    """Return what `work` does while the keepers, which end only by raising, go on; where one raises, work is ended."""
+    worker = asyncio.ensure_future(work)
+    keeping = [asyncio.create_task(each) for each in keepers]
+    try:
+        await asyncio.wait([worker, *keeping], return_when=asyncio.FIRST_COMPLETED)
+        for keeper in keeping:
+            if keeper.done() and not worker.done():
+                keeper.result()
+        return await worker
+    finally:
+        for task in (worker, *keeping):
+            task.cancel()
+        await asyncio.gather(worker, *keeping, return_exceptions=True)
 
 
 def holder_name() -> str:

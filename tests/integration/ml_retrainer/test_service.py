@@ -163,7 +163,7 @@ async def test_only_one_of_two_works_and_the_other_goes_on_for_it(house: JobHous
     await until_idle(second)
     assert worked.done == ["watch:dca"]
     with pytest.raises(LeaseLostError):
-        async with first._leading():
+        async with first._lease.transaction():
             pass
 
 
@@ -184,7 +184,7 @@ async def test_a_job_whose_process_vanished_waits_again_and_is_given_up_in_the_e
         while len(await house.runs()) <= number or (await house.runs())[-1][3] is not None:
             await asyncio.sleep(0.02)
         # As after kill -9: nothing is noted, and the lease runs out.
-        gone._leading = None
+        gone._lease = None
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
         await house.sql("UPDATE tracker.service_leases SET expires_at = now() - interval '1 second'")
